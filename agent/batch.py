@@ -1,0 +1,71 @@
+"""Columns: what a decoder makes of one or many messages of the same layout.
+
+A column is a one-dimensional numpy array of one of two kinds:
+
+- ``float64``: numbers; a missing value is NaN (JSON ``null`` in a numeric column is NaN too);
+- ``object``: ``str``, ``bool``, ``int``, ``float`` or ``None`` for missing: strings, booleans and mixed columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64] | NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The inputs or the outputs of a batch.
+
+    Parameters
+    ----------
+    names
+        One per column. Where the wire carried no names (`positional`), ``"0"``, ``"1"``, ... stand in, and whoever knows
+        the schema maps them by position.
+    columns
+        One array of shape ``(rows,)`` per name.
+    rows
+        How many rows; 0 with no columns where nothing was there to observe.
+    positional
+        Whether the names are only positions.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[Values, ...]
+    rows: int
+    positional: bool = False
+
+
+NOTHING = Side((), (), 0)
+"""A side that was not there, or could not be observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one model that share a layout, gathered from one or more exchanges.
+
+    Parameters
+    ----------
+    format
+        The decoder's name, such as ``open-inference``.
+    model, version
+        As the wire names them, or empty.
+    inputs, outputs
+        Their row counts agree unless the model answers otherwise than row by row.
+    exchanges
+        How many exchanges the rows came from.
+    time_ns
+        Wall clock of the newest of them.
+    """
+
+    format: str
+    model: str
+    version: str
+    inputs: Side
+    outputs: Side
+    exchanges: int = 1
+    time_ns: int = 0

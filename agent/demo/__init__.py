@@ -1,0 +1,1 @@
+"""A disturbed world in one command."""

@@ -1,0 +1,1 @@
+"""(window, profile) to a report."""

@@ -1,0 +1,90 @@
+"""The result of one evaluation: what is exported, shown, and kept. Plain frozen data, JSON through msgspec."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Decision(StrEnum):
+    """What an evaluation says of a score, a column, or the whole window, from calm to alarming."""
+
+    NO_REFERENCE = "no_reference"
+    """There is nothing to compare with."""
+    INSUFFICIENT = "insufficient"
+    """Too few rows to say anything."""
+    OK = "ok"
+    """The lower bound does not exceed the threshold."""
+    SUSPECT = "suspect"
+    """The lower bound exceeds the threshold, but not for enough evaluations in a row yet."""
+    DRIFTED = "drifted"
+    """The lower bound exceeded the threshold for enough evaluations in a row."""
+
+
+class Score(msgspec.Struct, frozen=True):
+    """One statistic of one column.
+
+    Parameters
+    ----------
+    statistic
+        Its name in the table of statistics, such as ``psi``.
+    value
+        The point estimate of the effect size.
+    lower
+        The lower confidence bound of the effect size at the level that was left for this column and look.
+    threshold
+        The tolerance: only ``lower > threshold`` counts.
+    decision
+        With the streak taken into account.
+    streak
+        Evaluations in a row with ``lower > threshold``, this one included.
+    p_value
+        Of the test that belongs to the statistic, for those who want it; never used to decide. ``None`` where there is none.
+    """
+
+    statistic: str
+    value: float
+    lower: float
+    threshold: float
+    decision: Decision
+    streak: int
+    p_value: float | None = None
+
+
+class ColumnReport(msgspec.Struct, frozen=True):
+    """One column in the window, beside its reference. Numbers that are undefined are ``None``."""
+
+    name: str
+    role: str
+    type: str
+    decision: Decision
+    reason: str
+    """One plain sentence: what was found, with the numbers; empty where the decision is ``ok``."""
+    rows: int
+    missing_share: float | None
+    reference_rows: int
+    reference_missing_share: float | None
+    scores: list[Score]
+    mean: float | None = None
+    reference_mean: float | None = None
+    median: float | None = None
+    reference_median: float | None = None
+    unseen_share: float | None = None
+    violations: dict[str, int] = {}
+    """Rows that broke the schema since the start, by kind."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All columns at one moment."""
+
+    time_ns: int
+    window_start_ns: int
+    window_end_ns: int
+    rows: int
+    model: str
+    version: str
+    evaluation: int
+    """How many evaluations there were since the start, this one included."""
+    decision: Decision
+    columns: list[ColumnReport]

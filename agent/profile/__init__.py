@@ -1,0 +1,1 @@
+"""The training profile: build, write, read, show."""

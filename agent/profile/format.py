@@ -1,0 +1,151 @@
+"""The training profile as a file: ``outrider-profile/1``, one JSON object, optionally gzipped.
+
+The structs below are the format. Arrays of numbers are plain JSON lists, except quantile sketches and packed matrices,
+which are base64. Floats that JSON can't hold (NaN, infinities) never occur: what is undefined is ``null``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+FORMAT = "outrider-profile/1"
+
+ROLES = ("feature", "prediction", "probability", "label", "id", "time", "segment")
+"""What a column is for. Monitored for drift: feature, prediction, probability."""
+
+NUMERIC_TYPES = ("float", "integer")
+"""Types whose column has `ColumnProfile.numeric`."""
+
+CATEGORY_TYPES = ("category", "boolean")
+"""Types whose column has `ColumnProfile.categories`; ``text`` and ``datetime`` have neither."""
+
+
+class Numeric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The distribution of a numeric column in training.
+
+    Parameters
+    ----------
+    count
+        Finite values.
+    infinite
+        Infinite values.
+    mean, variance, minimum, maximum
+        Of the finite values, population variance; ``null`` if there are none.
+    edges, bin_counts, coarse
+        The frozen bins, as in `agent.sketch.summary.NumericSummary`; the counts are exact.
+    kll
+        The quantile sketch (datasketches ``kll_doubles_sketch``), base64 of its serialised bytes.
+    """
+
+    count: int
+    infinite: int
+    mean: float | None
+    variance: float | None
+    minimum: float | None
+    maximum: float | None
+    edges: list[float]
+    bin_counts: list[int]
+    coarse: list[int]
+    kll: str
+
+
+class Categories(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The distribution of a categorical column in training.
+
+    Parameters
+    ----------
+    values
+        Canonical texts, most frequent first, ties by text.
+    counts
+        Exact rows of each.
+    other
+        Rows of categories too rare to be listed.
+    distinct
+        Distinct values, exact where `other` is 0.
+    """
+
+    values: list[str]
+    counts: list[int]
+    other: int
+    distinct: int
+
+
+class ColumnProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One column of the training data."""
+
+    name: str
+    role: str
+    type: str
+    rows: int
+    missing: int
+    numeric: Numeric | None = None
+    categories: Categories | None = None
+
+    @property
+    def nullable(self) -> bool:
+        """Whether training had missing values in this column."""
+        return self.missing > 0
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which model the profile belongs to."""
+
+    name: str = ""
+    version: str = ""
+    task: str = ""
+    """``regression``, ``classification`` or empty."""
+    trained_at: str = ""
+
+
+class Joint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the numeric columns went together in training.
+
+    Parameters
+    ----------
+    columns
+        Names, in matrix order.
+    correlation
+        Pearson's r over the rows where both are finite: the strict upper triangle, row by row, as little-endian float32 in
+        base64; NaN where it is undefined.
+    """
+
+    columns: list[str]
+    correlation: str
+
+
+class Association(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How strongly a feature went with the prediction in training.
+
+    Parameters
+    ----------
+    feature
+        Its column.
+    measure
+        ``pearson_r`` (number with number), ``correlation_ratio`` (category with number), ``cramers_v`` (category with category).
+    value
+        In [-1, 1] for ``pearson_r``, else in [0, 1].
+    """
+
+    feature: str
+    measure: str
+    value: float
+
+
+class Performance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A measure of prediction against label in training: ``accuracy``, ``mae``, ``rmse``, ..."""
+
+    measure: str
+    value: float
+    rows: int
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The whole file. Columns stand in the order of the training data, which positional formats rely on."""
+
+    format: str
+    model: Model
+    rows: int
+    columns: list[ColumnProfile]
+    joint: Joint | None = None
+    association: list[Association] = []
+    performance: list[Performance] = []

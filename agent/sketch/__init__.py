@@ -1,0 +1,1 @@
+"""Mergeable accumulators over whole arrays."""

@@ -1,0 +1,1 @@
+"""Panes of sketches in a ring, and the windows merged from them."""
