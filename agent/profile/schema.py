@@ -1,0 +1,134 @@
+"""What the profile promises of each column, ready for arrays: the schema to check against and the reference to compare with."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+from datasketches import kll_doubles_sketch
+from numpy.typing import NDArray
+
+from agent.profile.format import ColumnProfile, Profile
+from agent.sketch.summary import CategorySummary, NumericSummary, Summary
+
+MONITORED_OUTPUTS = ("prediction", "probability")
+"""Roles that the model's answer carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSchema:
+    """One monitored column.
+
+    Parameters
+    ----------
+    name, role, type
+        As in the profile.
+    nullable
+        Whether training had missing values here.
+    minimum, maximum
+        The range of training for a numeric column with values, else ``None``.
+    edges, coarse
+        The frozen bins of a numeric column, else ``None``.
+    categories
+        The known values of a categorical column as canonical text, else ``None``.
+    reference
+        The training distribution; ``None`` for types that are not compared (``text``, ``datetime``).
+    """
+
+    name: str
+    role: str
+    type: str
+    nullable: bool
+    minimum: float | None
+    maximum: float | None
+    edges: NDArray[np.float64] | None
+    coarse: NDArray[np.int64] | None
+    categories: tuple[str, ...] | None
+    reference: Summary | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All monitored columns, features first, each group in the profile's order.
+
+    `columns` is ``features + outputs``; sketches, summaries and reports keep that order.
+    """
+
+    model: str
+    version: str
+    features: tuple[ColumnSchema, ...]
+    outputs: tuple[ColumnSchema, ...]
+
+    @property
+    def columns(self) -> tuple[ColumnSchema, ...]:
+        """Features, then outputs."""
+        return self.features + self.outputs
+
+
+def schema_of(profile: Profile) -> Schema:
+    """Prepare a profile for the monitor. Cost: one decoding of each column's quantile sketch."""
+    features = tuple(_column(column) for column in profile.columns if column.role == "feature")
+    outputs = tuple(_column(column) for column in profile.columns if column.role in MONITORED_OUTPUTS)
+    return Schema(profile.model.name, profile.model.version, features, outputs)
+
+
+def _column(column: ColumnProfile) -> ColumnSchema:
+    reference = reference_of(column)
+    numeric = column.numeric
+    return ColumnSchema(
+        name=column.name,
+        role=column.role,
+        type=column.type,
+        nullable=column.nullable,
+        minimum=numeric.minimum if numeric else None,
+        maximum=numeric.maximum if numeric else None,
+        edges=reference.edges if isinstance(reference, NumericSummary) else None,
+        coarse=reference.coarse if isinstance(reference, NumericSummary) else None,
+        categories=reference.categories if isinstance(reference, CategorySummary) else None,
+        reference=reference,
+    )
+
+
+def reference_of(column: ColumnProfile) -> Summary | None:
+    """Give a column's training distribution as a summary, or ``None`` for a type that is not compared."""
+    if column.numeric is not None:
+        numeric = column.numeric
+        points, weights = _sorted_view(kll_doubles_sketch.deserialize(base64.b64decode(numeric.kll)))
+        return NumericSummary(
+            rows=column.rows,
+            missing=column.missing,
+            infinite=numeric.infinite,
+            count=numeric.count,
+            mean=_or_nan(numeric.mean),
+            variance=_or_nan(numeric.variance),
+            minimum=_or_nan(numeric.minimum),
+            maximum=_or_nan(numeric.maximum),
+            edges=np.array(numeric.edges, dtype=np.float64),
+            bin_counts=np.array(numeric.bin_counts, dtype=np.int64),
+            coarse=np.array(numeric.coarse, dtype=np.int64),
+            points=points,
+            weights=weights,
+        )
+    if column.categories is not None:
+        known = column.categories
+        return CategorySummary(
+            rows=column.rows,
+            missing=column.missing,
+            categories=tuple(known.values),
+            counts=np.array(known.counts, dtype=np.int64),
+            unseen=known.other,
+            distinct=float(known.distinct),
+        )
+    return None
+
+
+def _sorted_view(sketch: kll_doubles_sketch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if sketch.is_empty():
+        return np.empty(0), np.empty(0)
+    pairs = sorted(sketch)
+    return np.array([value for value, _ in pairs]), np.array([float(weight) for _, weight in pairs])
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
