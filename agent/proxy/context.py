@@ -1,0 +1,106 @@
+"""What all connections share: where to connect, what to remember, where to count."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from agent.clock import Now, monotonic_ns, wall_ns
+from agent.config import Settings
+from agent.proxy.counters import Counters
+from agent.proxy.heads import Memo, RequestHead, ResponseHead
+from agent.proxy.tap import Tap
+from agent.proxy.trace import Sampler
+
+if TYPE_CHECKING:
+    from agent.proxy.relay import ClientSide
+
+log = logging.getLogger("outrider.proxy")
+
+
+class Context:
+    """One for the life of the proxy.
+
+    Parameters
+    ----------
+    loop
+        The event loop.
+    settings
+        The effective configuration.
+    sampler
+        Which exchanges become spans; ``None`` for none at all, and then no head is ever touched.
+    """
+
+    __slots__ = (
+        "_is_unreachable",
+        "_refused_before",
+        "capture_bytes",
+        "connect_timeout_s",
+        "connections",
+        "counters",
+        "draining",
+        "loop",
+        "now_ns",
+        "requests",
+        "responses",
+        "sampler",
+        "tap",
+        "upstream",
+        "wall_ns",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None) -> None:
+        self.loop = loop
+        self.upstream = settings.upstream
+        self.connect_timeout_s = settings.connect_timeout_s
+        self.capture_bytes = settings.capture_bytes
+        self.sampler = sampler
+        self.counters = Counters()
+        self.tap = Tap(loop, self.counters, settings.tap_bytes)
+        self.requests: Memo[RequestHead] = Memo()
+        self.responses: Memo[ResponseHead] = Memo()
+        self.connections: set[ClientSide] = set()
+        self.draining = False
+        self.wall_ns: Now = wall_ns
+        self.now_ns: Now = monotonic_ns
+        self._is_unreachable = False
+        self._refused_before = False
+
+    def opened(self, client: ClientSide) -> None:
+        """Count a client's connection."""
+        self.connections.add(client)
+        self.counters.accepted += 1
+        self.counters.connections += 1
+
+    def closed(self, client: ClientSide) -> None:
+        """Forget a client's connection."""
+        self.connections.discard(client)
+        self.counters.connections -= 1
+
+    def unreachable(self, error: Exception) -> None:
+        """Count a request that was answered 503; say so once until the upstream answers again."""
+        self.counters.unreachable += 1
+        if not self._is_unreachable:
+            self._is_unreachable = True
+            reason = str(error) or type(error).__name__
+            log.error("upstream unreachable; clients get 503 until it is back upstream=%s reason=%r", self.upstream, reason)
+
+    def reached(self) -> None:
+        """Note that the upstream takes connections."""
+        if self._is_unreachable:
+            self._is_unreachable = False
+            log.info("upstream reachable again upstream=%s", self.upstream)
+
+    def refuse(self, reason: str) -> None:
+        """Count a request that was answered 400; the first one is said in the log."""
+        self.counters.refused += 1
+        if not self._refused_before:
+            self._refused_before = True
+            log.warning("refused an ambiguous request with 400; further ones are only counted reason=%r", reason)
+
+    def begin_drain(self) -> None:
+        """Close what is idle now, and every other connection when its last exchange ends."""
+        self.draining = True
+        for client in list(self.connections):
+            client.close_if_idle()

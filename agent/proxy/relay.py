@@ -1,0 +1,539 @@
+"""The inference path: one client connection, one upstream connection, bytes forwarded as they come.
+
+Two protocols face each other. `ClientSide` follows requests and `UpstreamSide` follows responses; both forward first and
+look afterwards, except that a request's head is read before it goes out, because it may have to be refused. What can't be
+followed is relayed as a tunnel. Pausing one side's reading when the other side's buffer is full is the flow control, so a
+connection never holds more than a few buffers.
+
+The precedence of the ways a connection can go is the order of `ClientSide._take`: lingering after an answer of our own,
+tunnel, HTTP/1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import Enum, auto
+from typing import cast
+
+from agent.exchange import Exchange, Outcome
+from agent.proxy import answers
+from agent.proxy.context import Context
+from agent.proxy.flight import Flight
+from agent.proxy.framing import MORE, Body, body_of
+from agent.proxy.heads import (
+    HTTP2_PREFACE,
+    MAX_HEAD_BYTES,
+    Framing,
+    NotHttpError,
+    RefusedError,
+    RequestHead,
+    has_no_body,
+    looks_like_http,
+    read_request,
+    read_response,
+)
+from agent.proxy.trace import splice
+
+_HEAD_END = b"\r\n\r\n"
+
+
+class _Mode(Enum):
+    START = auto()
+    """Nothing has come yet that tells the protocol."""
+    HTTP = auto()
+    TUNNEL = auto()
+    LINGER = auto()
+    """Our own answer went out; what still comes is thrown away until the client closes."""
+
+
+class ClientSide(asyncio.Protocol):
+    """The client's connection. Owns the upstream connection and the exchanges under way."""
+
+    __slots__ = (
+        "_body",
+        "_connecting",
+        "_eof",
+        "_held",
+        "_refused",
+        "_upgrading",
+        "context",
+        "flights",
+        "mode",
+        "transport",
+        "tunnel_start",
+        "tunnelled_in",
+        "tunnelled_out",
+        "upstream",
+    )
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.mode = _Mode.START
+        self.flights: deque[Flight] = deque()
+        self.upstream: UpstreamSide | None = None
+        self.tunnel_start = (0, 0)
+        self.tunnelled_in = 0
+        self.tunnelled_out = 0
+        self._body: Body | None = None
+        self._held = b""
+        self._eof = False
+        self._refused = ""
+        self._upgrading = False
+        self._connecting: asyncio.Task[None] | None = None
+
+    # The connection's life
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connect to the upstream at once, so that a server that speaks first is heard."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.context.opened(self)
+        self._connect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Land what was under way and let the upstream know."""
+        self.context.closed(self)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._land_all(Outcome.CLIENT_GONE)
+        if self.upstream is not None:
+            self.upstream.leave(abruptly=exc is not None)
+
+    def eof_received(self) -> bool:
+        """Pass the client's end on and keep the way back open."""
+        if self.mode is _Mode.LINGER:
+            return False
+        self._eof = True
+        if self.upstream is not None and not self.upstream.transport.is_closing():
+            self.upstream.transport.write_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        """Stop reading from the upstream until the client has taken what waits."""
+        if self.upstream is not None:
+            self.upstream.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on reading from the upstream."""
+        if self.upstream is not None:
+            self.upstream.transport.resume_reading()
+
+    # The upstream connection
+
+    def _connect(self) -> None:
+        self._connecting = self.context.loop.create_task(self._open_upstream())
+
+    async def _open_upstream(self) -> None:
+        context = self.context
+        host, port = context.upstream
+        try:
+            async with asyncio.timeout(context.connect_timeout_s):
+                _, upstream = await context.loop.create_connection(lambda: UpstreamSide(self), host, port)
+        except (OSError, TimeoutError) as error:
+            self._connecting = None
+            if self._eof or _HEAD_END in self._held or looks_like_http(self._held) is False:
+                self._answer_unreachable(error)
+            return
+        self._connecting = None
+        self.upstream = upstream
+        context.reached()
+        self.transport.resume_reading()
+        held, self._held = self._held, b""
+        if held:
+            self._take(held)
+        if self._eof and not upstream.transport.is_closing():
+            upstream.transport.write_eof()
+
+    def _answer_unreachable(self, error: Exception) -> None:
+        self.context.unreachable(error)
+        held, self._held = self._held, b""
+        end = held.find(_HEAD_END)
+        try:
+            head = read_request(held[: end + 4]) if end >= 0 else None
+        except (RefusedError, NotHttpError):
+            head = None
+        if head is None:
+            self.transport.abort()
+            return
+        flight = self._launch(head)
+        flight.keep_request(held, self.context.tap, self.context.capture_bytes)
+        self._answer(answers.UNREACHABLE)
+        flight.status = 503
+        self.land(flight, Outcome.UNREACHABLE)
+
+    # Requests
+
+    def data_received(self, data: bytes) -> None:
+        """Forward, then follow."""
+        if self.upstream is None:
+            self._hold_until_connected(data)
+        elif self._held:
+            held, self._held = self._held, b""
+            self._take(held + data)
+        else:
+            self._take(data)
+
+    def _hold_until_connected(self, data: bytes) -> None:
+        if self.mode is _Mode.LINGER:
+            return
+        self._held += data
+        if self._connecting is None:
+            # The connection at accept time failed; this request deserves a try of its own.
+            self._connect()
+        if looks_like_http(self._held) is False or _HEAD_END in self._held or len(self._held) > MAX_HEAD_BYTES:
+            self.transport.pause_reading()
+
+    def _take(self, data: bytes) -> None:
+        mode = self.mode
+        if mode is _Mode.HTTP:
+            self._follow(data)
+        elif mode is _Mode.TUNNEL:
+            self.tunnelled_in += len(data)
+            cast("UpstreamSide", self.upstream).transport.write(data)
+        elif mode is _Mode.START:
+            spoken = looks_like_http(data)
+            if spoken is None:
+                self._held = data
+            elif spoken:
+                self.mode = _Mode.HTTP
+                self._follow(data)
+            else:
+                self.become_tunnel(data)
+
+    def _follow(self, data: bytes) -> None:
+        position, size = 0, len(data)
+        out: list[bytes] = []
+        try:
+            while position < size:
+                if self._body is not None:
+                    end = self._body.feed(data, position)
+                    done = end != MORE
+                    piece = data[position:end] if done else data[position:] if position else data
+                    out.append(piece)
+                    self._followed(self.flights[-1], piece, done)
+                    position = end if done else size
+                    continue
+                end = data.find(_HEAD_END, position)
+                if end < 0 or self._upgrading:
+                    self._hold_head(data[position:])
+                    break
+                end += 4
+                head = data[position:end] if position or end < size else data
+                position = end
+                out.append(self._begin(head))
+        except RefusedError as error:
+            self._refuse(str(error))
+        except NotHttpError:
+            self._give_up(data[position:], out)
+        if out and self.upstream is not None:
+            self.upstream.transport.writelines(out) if len(out) > 1 else self.upstream.transport.write(out[0])
+
+    def _begin(self, head: bytes) -> bytes:
+        """Start an exchange; give the head as it goes out."""
+        context = self.context
+        facts = context.requests.get(head)
+        if facts is None:
+            if not head.strip(b"\r\n"):
+                return head  # empty lines before a request line mean nothing (RFC 9112 §2.2)
+            facts = read_request(head)
+            context.requests.put(head, facts)
+        flight = self._launch(facts)
+        body = self._body = body_of(facts.framing, facts.length)
+        self._upgrading = facts.upgrade
+        if context.sampler is not None:
+            span = flight.span = context.sampler.span(facts.traceparent)
+            if span is not None:
+                head = splice(head, facts.traceparent, span)
+        self._followed(flight, head, body is None)
+        return head
+
+    def _launch(self, facts: RequestHead) -> Flight:
+        flight = Flight(facts, self.context.wall_ns(), self.context.now_ns())
+        self.flights.append(flight)
+        self.context.counters.active_requests += 1
+        return flight
+
+    def _followed(self, flight: Flight, piece: bytes, done: bool) -> None:
+        flight.keep_request(piece, self.context.tap, self.context.capture_bytes)
+        if done:
+            self._body = None
+            flight.request_done = True
+            flight.sent_ns = self.context.now_ns()
+            if flight.response_done:
+                self.complete(flight)
+
+    def _hold_head(self, rest: bytes) -> None:
+        """Keep the start of a head, unless it never ends or can't become one."""
+        if self._upgrading or (len(rest) <= MAX_HEAD_BYTES and b"\n\n" not in rest):
+            self._held = rest
+            if len(rest) > MAX_HEAD_BYTES:
+                self.transport.pause_reading()
+        elif len(rest) > MAX_HEAD_BYTES:
+            raise NotHttpError("a head without an end")
+        else:
+            raise RefusedError("a line that ends without a carriage return")
+
+    # Leaving HTTP
+
+    def _refuse(self, reason: str) -> None:
+        self.context.refuse(reason)
+        self._refused = reason
+        self.transport.pause_reading()
+        self._answer_refused()
+
+    def _answer_refused(self) -> None:
+        """Answer 400 once the responses before it are through."""
+        if self.flights and self.flights[0].request_done:
+            return
+        flight = self.flights.popleft() if self.flights else self._launch(answers.REFUSED_HEAD)
+        if flight.response_size:
+            # The upstream has begun to answer a request whose body went wrong: all that is left is to cut.
+            self.transport.abort()
+        else:
+            flight.status = 400
+            self._answer(answers.refused(self._refused))
+        self.land(flight, Outcome.REFUSED)
+
+    def _answer(self, response: bytes) -> None:
+        """Send an answer of our own and linger, so that a reset does not overtake it (RFC 9112 §9.6)."""
+        self.mode = _Mode.LINGER
+        self.flights.clear()
+        if self.upstream is not None:
+            self.upstream.leave(abruptly=True)
+            self.upstream = None
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.transport.write(response)
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self.context.loop.call_later(answers.LINGER_S, self.transport.close)
+
+    def _give_up(self, rest: bytes, out: list[bytes]) -> None:
+        """Relay the rest of the connection unseen: it stopped being HTTP that can be followed."""
+        self.context.counters.faults += 1
+        if self.upstream is not None and out:
+            self.upstream.transport.writelines(out)
+            out.clear()
+        self.become_tunnel(rest)
+
+    def become_tunnel(self, data: bytes) -> None:
+        """From here on, bytes pass unseen both ways."""
+        self._land_all(Outcome.TUNNEL)
+        held, self._held = self._held, b""
+        self.mode = _Mode.TUNNEL
+        self._body = None
+        self.tunnel_start = (self.context.wall_ns(), self.context.now_ns())
+        if self.upstream is not None:
+            self.transport.resume_reading()
+            data = held + data
+            self.tunnelled_in += len(data)
+            if data:
+                self.upstream.protocol = "http/2" if data.startswith(HTTP2_PREFACE) else "tunnel"
+                self.upstream.transport.write(data)
+
+    def upgrade_answered(self, accepted: bool) -> None:
+        """Go on after the answer to an upgrade: as a tunnel, or as HTTP as before."""
+        self._upgrading = False
+        if accepted:
+            self.become_tunnel(b"")
+            return
+        held, self._held = self._held, b""
+        self.transport.resume_reading()
+        if held:
+            self._take(held)
+
+    # Landing
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an exchange or a tunnel is under way."""
+        return bool(self.flights) or self.mode is _Mode.TUNNEL
+
+    def close_if_idle(self) -> None:
+        """Close, unless something is under way; then it closes when that ends."""
+        if not self.is_busy:
+            self.transport.close()
+
+    def complete(self, flight: Flight) -> None:
+        """Land the oldest exchange, whose request and response have ended."""
+        self.flights.popleft()
+        self.land(flight, Outcome.COMPLETE)
+        if self._refused:
+            self._answer_refused()
+        elif self.context.draining:
+            self.close_if_idle()
+
+    def land(self, flight: Flight, outcome: Outcome) -> None:
+        """Make a record of an exchange that is no longer under way."""
+        context = self.context
+        context.counters.active_requests -= 1
+        context.counters.exchanges += 1
+        flight.land(outcome, context.now_ns(), context.tap)
+
+    def _land_all(self, outcome: Outcome) -> None:
+        while self.flights:
+            self.land(self.flights.popleft(), outcome)
+        if self.mode is _Mode.TUNNEL and outcome is not Outcome.TUNNEL:
+            self._land_tunnel()
+
+    def _land_tunnel(self) -> None:
+        context = self.context
+        wall_ns, start_ns = self.tunnel_start
+        protocol = self.upstream.protocol if self.upstream is not None else "tunnel"
+        context.counters.exchanges += 1
+        context.tap.add(
+            Exchange(
+                protocol,
+                "",
+                "",
+                0,
+                int(Outcome.TUNNEL),
+                0,
+                wall_ns,
+                0,
+                0,
+                context.now_ns() - start_ns,
+                self.tunnelled_in,
+                self.tunnelled_out,
+                b"",
+                b"",
+            )
+        )
+
+    def upstream_lost(self, exc: Exception | None) -> None:
+        """Close the client's side the way the upstream's was closed."""
+        self._land_all(Outcome.UPSTREAM_GONE)
+        if self.mode is _Mode.TUNNEL:
+            self.mode = _Mode.LINGER
+        self.upstream = None
+        if exc is None:
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+
+class UpstreamSide(asyncio.Protocol):
+    """The connection to the model server that belongs to one client."""
+
+    __slots__ = ("_body", "_held", "client", "protocol", "transport")
+
+    def __init__(self, client: ClientSide) -> None:
+        self.client = client
+        self.protocol = "tunnel"
+        self._body: Body | None = None
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the transport."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let the client side close, unless it left first."""
+        if self.client.upstream is self:
+            self.client.upstream_lost(exc)
+
+    def leave(self, *, abruptly: bool) -> None:
+        """Close because the client has gone."""
+        if abruptly:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def eof_received(self) -> bool:
+        """End a body that lasts until close; keep a tunnel's other direction open."""
+        client = self.client
+        if client.mode is _Mode.TUNNEL:
+            if not client.transport.is_closing():
+                client.transport.write_eof()
+            return not client.transport.is_closing()
+        flights = client.flights
+        if self._body is not None and flights and flights[0].status:
+            self._ended(flights[0], until_close=True)
+        return False
+
+    def pause_writing(self) -> None:
+        """Stop reading from the client until the upstream has taken what waits."""
+        self.client.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on reading from the client."""
+        self.client.transport.resume_reading()
+
+    # Responses
+
+    def data_received(self, data: bytes) -> None:
+        """Forward, then follow."""
+        client = self.client
+        client.transport.write(data)
+        if client.mode is _Mode.HTTP:
+            self._follow(self._held + data if self._held else data)
+        else:
+            client.tunnelled_out += len(data)
+
+    def _follow(self, data: bytes) -> None:
+        self._held = b""
+        client = self.client
+        context = client.context
+        position, size = 0, len(data)
+        try:
+            while position < size and client.mode is _Mode.HTTP:
+                if not client.flights:
+                    raise RefusedError("a response that nobody asked for")
+                flight = client.flights[0]
+                if self._body is not None:
+                    end = self._body.feed(data, position)
+                    done = end != MORE
+                    piece = data[position:end] if done else data[position:] if position else data
+                    flight.keep_response(piece, context.tap, context.capture_bytes)
+                    position = end if done else size
+                    if done:
+                        self._ended(flight)
+                    continue
+                end = data.find(_HEAD_END, position)
+                if not flight.first_byte_ns:
+                    flight.first_byte_ns = context.now_ns()
+                if end < 0:
+                    self._hold_head(data[position:])
+                    return
+                end += 4
+                self._begin(flight, data[position:end])
+                position = end
+        except (RefusedError, NotHttpError):
+            # The bytes are out already; what can't be read is only no longer followed.
+            context.counters.faults += 1
+            client.become_tunnel(b"")
+
+    def _hold_head(self, rest: bytes) -> None:
+        if len(rest) > MAX_HEAD_BYTES:
+            raise RefusedError("a head without an end")
+        self._held = rest
+
+    def _begin(self, flight: Flight, head: bytes) -> None:
+        context = self.client.context
+        facts = context.responses.get(head)
+        if facts is None:
+            facts = read_response(head)
+            context.responses.put(head, facts)
+        flight.keep_response(head, context.tap, context.capture_bytes)
+        status, framing, length = facts
+        if status < 200 and status != 101:
+            return  # an interim response: the final one is still to come
+        flight.status = status
+        request = flight.head
+        if request.upgrade:
+            accepted = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
+            if accepted:
+                self._ended(flight)
+            self.client.upgrade_answered(accepted)
+            if accepted:
+                return
+        self._body = None if has_no_body(request.method, status) else body_of(Framing(framing), length)
+        if self._body is None:
+            self._ended(flight)
+
+    def _ended(self, flight: Flight, *, until_close: bool = False) -> None:
+        client = self.client
+        self._body = None
+        flight.response_done = True
+        if flight.request_done or until_close:
+            client.complete(flight)

@@ -1,0 +1,96 @@
+"""The proxy's listeners, and how they close: delay, drain, cut."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+from agent.config import Address, Settings
+from agent.errors import ConfigError
+from agent.proxy.context import Context
+from agent.proxy.health import HealthSide
+from agent.proxy.relay import ClientSide
+
+log = logging.getLogger("outrider.proxy")
+
+_BACKLOG = 1024
+
+
+class ProxyServer:
+    """Both listeners of the proxy process.
+
+    Parameters
+    ----------
+    context
+        What the connections share.
+    settings
+        Where to listen and how long to drain.
+    """
+
+    def __init__(self, context: Context, settings: Settings) -> None:
+        self._context = context
+        self._settings = settings
+        self._servers: list[asyncio.AbstractServer] = []
+        self.ready = False
+
+    async def open(self) -> None:
+        """Open both ports.
+
+        Raises
+        ------
+        ConfigError
+            With every port that can't be had.
+        """
+        loop, settings, context = self._context.loop, self._settings, self._context
+        faults: list[str] = []
+        sockets: list[socket.socket] = []
+        for name, address in (("OUTRIDER_LISTEN", settings.listen), ("OUTRIDER_HEALTH", settings.health)):
+            try:
+                sockets.append(_listen(address))
+            except OSError as error:
+                faults.append(f"{name}={address}: can't listen there ({error.strerror or error}); choose a free address")
+        if faults:
+            for opened in sockets:
+                opened.close()
+            raise ConfigError(faults)
+        inference, health = sockets
+        self._servers = [
+            await loop.create_server(lambda: ClientSide(context), sock=inference, backlog=_BACKLOG),
+            await loop.create_server(lambda: HealthSide(lambda: self.ready), sock=health),
+        ]
+        self.ready = True
+
+    async def drain(self, *, delay_s: float) -> None:
+        """Fail readiness, take connections for `delay_s` more, then finish what is under way, up to the drain timeout."""
+        context = self._context
+        self.ready = False
+        log.info("draining delay_s=%g timeout_s=%g requests=%d", delay_s, self._settings.drain_timeout_s, self._under_way)
+        await asyncio.sleep(delay_s)
+        self._servers[0].close()
+        context.begin_drain()
+        deadline = context.loop.time() + self._settings.drain_timeout_s
+        while self._under_way and context.loop.time() < deadline:  # noqa: ASYNC110 - an event would cost every exchange
+            await asyncio.sleep(0.02)
+        if self._under_way:
+            log.warning("drain timed out; cutting what is left requests=%d", self._under_way)
+        for client in list(context.connections):
+            client.transport.abort()
+        await asyncio.sleep(0)
+        self._servers[1].close()
+
+    @property
+    def _under_way(self) -> int:
+        return sum(client.is_busy for client in self._context.connections)
+
+
+def _listen(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,145 @@
+"""The tap: records on their way to the monitor, bounded in bytes, never waited for.
+
+Records gather for `_GATHER_S` and cross the Unix socket as one frame: one encoding and one system call for hundreds of
+exchanges. When half of the bound waits, bodies are left out; when all of it waits, records are dropped. Both are counted. The
+monitor answers each frame with one byte once it has taken the records in, so that what dies with a monitor is counted too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import cast
+
+import msgspec
+
+from agent.exchange import Exchange, Flag, Frame, ProxyStats
+from agent.proxy.counters import Counters
+
+_GATHER_S = 0.02
+"""How long records gather. Longer delays the report by as much, shorter wakes the monitor more often on the same core."""
+
+_FRAME_BYTES = 1 << 18
+"""A frame is sent at once when it holds this much."""
+
+_RECORD_BYTES = 200
+"""What a record without bodies weighs, about."""
+
+_STATS_S = 1.0
+"""How often the counters go along."""
+
+
+class Tap(asyncio.Protocol):
+    """One for the life of the proxy; it is connected to one monitor after another.
+
+    Parameters
+    ----------
+    loop
+        The event loop that everything here runs on.
+    counters
+        Where losses are counted.
+    limit_bytes
+        How much may wait, captured bytes of exchanges under way included.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, counters: Counters, limit_bytes: int) -> None:
+        self._loop = loop
+        self._counters = counters
+        self._limit = limit_bytes
+        self._encoder = msgspec.msgpack.Encoder()
+        self._records: list[Exchange] = []
+        self._record_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._heart: asyncio.TimerHandle | None = None
+        self._unanswered: deque[int] = deque()
+        self._last_stats = 0.0
+        self.held = 0
+        """Captured bytes of exchanges under way."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a new monitor."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._limit)
+        self._last_stats = 0.0
+        self._beat()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the monitor's answers: one byte a frame."""
+        for _ in range(min(len(data), len(self._unanswered))):
+            self._unanswered.popleft()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it went makes no difference
+        """Count what went with the monitor."""
+        self._counters.records_dropped += sum(self._unanswered)
+        self._unanswered.clear()
+        self._transport = None
+        if self._heart is not None:
+            self._heart.cancel()
+
+    @property
+    def room(self) -> bool:
+        """Whether another piece of a body may be kept."""
+        return self.held + self._waiting() < self._limit // 2
+
+    def _waiting(self) -> int:
+        transport = self._transport
+        return self._record_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
+
+    def add(self, record: Exchange) -> None:
+        """Take one record; drop it or its bodies where the bound says so."""
+        size = len(record.request) + len(record.response)
+        waiting = self._waiting()
+        if self._transport is None or waiting > self._limit:
+            self._counters.records_dropped += 1
+            return
+        if size and waiting + size > self._limit // 2:
+            record = without_bodies(record)
+            size = 0
+        if record.flags & Flag.BODIES_LEFT_OUT:
+            self._counters.bodies_left_out += 1
+        self._records.append(record)
+        self._record_bytes += size + _RECORD_BYTES
+        if self._record_bytes >= _FRAME_BYTES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(_GATHER_S, self.flush)
+
+    def flush(self) -> None:
+        """Send what has gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        records, self._records = self._records, []
+        self._record_bytes = 0
+        if self._transport is None:
+            self._counters.records_dropped += len(records)
+            return
+        now = self._loop.time()
+        stats: ProxyStats | None = None
+        if now - self._last_stats >= _STATS_S:
+            self._last_stats = now
+            stats = self._counters.stats()
+        if not records and stats is None:
+            return
+        payload = self._encoder.encode(Frame(records, stats))
+        self._unanswered.append(len(records))
+        self._transport.write(len(payload).to_bytes(4, "little") + payload)
+
+    def _beat(self) -> None:
+        """Send the counters when nothing else is going on."""
+        if self._transport is not None:
+            self.flush()
+            self._heart = self._loop.call_later(_STATS_S, self._beat)
+
+    def finish(self) -> None:
+        """Send the rest and the final counters, then end the stream; the monitor exports a last time and goes."""
+        self._last_stats = 0.0
+        self.flush()
+        if self._transport is not None:
+            self._transport.write_eof()
+
+
+def without_bodies(record: Exchange) -> Exchange:
+    """Give the record without what was captured."""
+    return msgspec.structs.replace(record, request=b"", response=b"", flags=record.flags | Flag.BODIES_LEFT_OUT)
