@@ -1,7 +1,7 @@
 """The demo's clients: real rows, both protocols, a steady rate, and honest pairs for the added latency.
 
 Threads with blocking connections, because a thread that waits in ``recv`` measures a round trip, while a callback on a busy
-event loop measures the loop. One request in ten is sent twice, byte for byte the same: to the sidecar and straight to the
+event loop measures the loop. One request in five is sent twice, byte for byte the same: to the sidecar and straight to the
 model server, in alternating order, over connections that stay open. The difference of the two medians is what the sidecar
 adds.
 """
@@ -24,7 +24,7 @@ from agent.demo.scenario import Scenario, disturbed
 THREADS = 2
 """Enough to have requests overlap, few enough to leave two cores to those who work."""
 
-PAIR_EVERY = 10
+PAIR_EVERY = 5
 TIMEOUT_S = 10.0
 
 
