@@ -14,7 +14,7 @@ from agent.proxy.tap import Tap
 from agent.proxy.trace import Sampler
 
 if TYPE_CHECKING:
-    from agent.proxy.relay import ClientSide
+    from agent.proxy.client import ClientSide
 
 log = logging.getLogger("outrider.proxy")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from agent.exchange import Exchange, Flag, Outcome
 from agent.proxy.heads import RequestHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Span
 
 
-class Flight:
-    """Mutable until it lands as an `Exchange`.
+class Flight(msgspec.Struct, eq=False):
+    """Mutable until it lands as an `Exchange`. A struct, because it is made once per exchange and C fills in the defaults.
 
     Parameters
     ----------
@@ -19,66 +21,59 @@ class Flight:
         The first byte of the request, by the wall clock and by the monotonic clock.
     """
 
-    __slots__ = (
-        "first_byte_ns",
-        "flags",
-        "head",
-        "request",
-        "request_done",
-        "request_size",
-        "response",
-        "response_done",
-        "response_size",
-        "sent_ns",
-        "span",
-        "start_ns",
-        "status",
-        "wall_ns",
-    )
+    head: RequestHead
+    wall_ns: int
+    start_ns: int
+    sent_ns: int = 0
+    first_byte_ns: int = 0
+    status: int = 0
+    flags: int = 0
+    request_size: int = 0
+    response_size: int = 0
+    request: list[bytes] = []
+    response: list[bytes] = []
+    request_done: bool = False
+    response_done: bool = False
+    span: Span | None = None
 
-    def __init__(self, head: RequestHead, wall_ns: int, start_ns: int) -> None:
-        self.head = head
-        self.wall_ns = wall_ns
-        self.start_ns = start_ns
-        self.sent_ns = 0
-        self.first_byte_ns = 0
-        self.status = 0
-        self.flags = 0
-        self.request_size = 0
-        self.response_size = 0
-        self.request: list[bytes] = []
-        self.response: list[bytes] = []
-        self.request_done = False
-        self.response_done = False
-        self.span: Span | None = None
+    @property
+    def is_plain(self) -> bool:
+        """Whether the response's framing is what its head says, whatever the request was."""
+        head = self.head
+        return self.request_done and head.method != "HEAD" and not head.upgrade
 
     def keep_request(self, piece: bytes, tap: Tap, limit: int) -> None:
         """Count a piece of the request, and keep of it what `limit` and the tap allow."""
-        self.request_size += len(piece)
-        self._keep(piece, self.request, self.request_size, Flag.REQUEST_CUT, tap, limit)
+        size = self.request_size = self.request_size + len(piece)
+        if size <= limit and tap.room and not self.flags:
+            self.request.append(piece)
+            tap.held += len(piece)
+        else:
+            self._keep_some(piece, self.request, size, Flag.REQUEST_CUT, tap, limit)
 
     def keep_response(self, piece: bytes, tap: Tap, limit: int) -> None:
         """Count a piece of the response, and keep of it what `limit` and the tap allow."""
-        self.response_size += len(piece)
-        self._keep(piece, self.response, self.response_size, Flag.RESPONSE_CUT, tap, limit)
+        size = self.response_size = self.response_size + len(piece)
+        if size <= limit and tap.room and not self.flags:
+            self.response.append(piece)
+            tap.held += len(piece)
+        else:
+            self._keep_some(piece, self.response, size, Flag.RESPONSE_CUT, tap, limit)
 
-    def _keep(self, piece: bytes, kept: list[bytes], size: int, cut: int, tap: Tap, limit: int) -> None:
+    def _keep_some(self, piece: bytes, kept: list[bytes], size: int, cut: int, tap: Tap, limit: int) -> None:
         if self.flags & (cut | Flag.BODIES_LEFT_OUT):
             return
         if not tap.room:
             self.flags |= Flag.BODIES_LEFT_OUT
-            self._let_go(tap)
+            tap.held -= sum(map(len, self.request)) + sum(map(len, self.response))
+            self.request.clear()
+            self.response.clear()
             return
         if size > limit:
             self.flags |= cut
             piece = piece[: limit - size + len(piece)]
         kept.append(piece)
         tap.held += len(piece)
-
-    def _let_go(self, tap: Tap) -> None:
-        tap.held -= sum(map(len, self.request)) + sum(map(len, self.response))
-        self.request.clear()
-        self.response.clear()
 
     def land(self, outcome: Outcome, now_ns: int, tap: Tap) -> None:
         """Hand the record to the tap; call it once."""
@@ -93,7 +88,7 @@ class Flight:
                 head.method,
                 head.target,
                 self.status,
-                int(outcome),
+                outcome,
                 self.flags,
                 self.wall_ns,
                 self.sent_ns - start_ns if self.sent_ns else 0,

@@ -24,6 +24,10 @@ class Framing(IntEnum):
     UNTIL_CLOSE = 3
 
 
+NOT_PLAIN = -(1 << 62)
+"""A `plain_length` that no message has."""
+
+
 class RequestHead(NamedTuple):
     """What a request's head says. `length` is 0 unless the framing is `LENGTH`."""
 
@@ -35,6 +39,8 @@ class RequestHead(NamedTuple):
     """Whether the bytes after this message may belong to another protocol."""
     traceparent: bytes
     """The value of the header, empty if there is none or several."""
+    plain_length: int = NOT_PLAIN
+    """The body's length where that is all there is to know: neither chunks nor an upgrade."""
 
 
 class ResponseHead(NamedTuple):
@@ -43,6 +49,8 @@ class ResponseHead(NamedTuple):
     status: int
     framing: Framing
     length: int
+    plain_length: int
+    """The body's length where that is all there is to know: a final response to a request that is no HEAD."""
 
 
 class RefusedError(Exception):
@@ -142,13 +150,16 @@ def read_request(head: bytes) -> RequestHead:
     if reading.coded and not reading.chunked:
         raise RefusedError("a transfer coding that is not chunked")
     method = parser.get_method().decode("ascii")
+    length = reading.length if framing is Framing.LENGTH else 0
+    upgrade = reading.upgrade or method == "CONNECT"
     return RequestHead(
         method=method,
         target=reading.target.decode("latin-1"),
         framing=framing,
-        length=max(reading.length, 0) if framing is Framing.LENGTH else 0,
-        upgrade=reading.upgrade or method == "CONNECT",
+        length=length,
+        upgrade=upgrade,
         traceparent=reading.traceparents[0] if len(reading.traceparents) == 1 else b"",
+        plain_length=NOT_PLAIN if upgrade or framing is Framing.CHUNKED else length,
     )
 
 
@@ -171,7 +182,10 @@ def read_response(head: bytes) -> ResponseHead:
         framing = Framing.UNTIL_CLOSE
     else:
         framing = Framing.LENGTH if reading.length else Framing.NONE
-    return ResponseHead(parser.get_status_code(), framing, max(reading.length, 0) if framing is Framing.LENGTH else 0)
+    status = parser.get_status_code()
+    length = reading.length if framing is Framing.LENGTH else 0
+    is_plain = framing in (Framing.NONE, Framing.LENGTH) and not has_no_body("", status)
+    return ResponseHead(status, framing, length, length if is_plain else NOT_PLAIN)
 
 
 def has_no_body(method: str, status: int) -> bool:

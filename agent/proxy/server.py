@@ -8,9 +8,9 @@ import socket
 
 from agent.config import Address, Settings
 from agent.errors import ConfigError
+from agent.proxy.client import ClientSide
 from agent.proxy.context import Context
 from agent.proxy.health import HealthSide
-from agent.proxy.relay import ClientSide
 
 log = logging.getLogger("outrider.proxy")
 

@@ -46,6 +46,8 @@ class Tap(asyncio.Protocol):
         self._loop = loop
         self._counters = counters
         self._limit = limit_bytes
+        self._half = limit_bytes // 2
+        self._backlog = 0
         self._encoder = msgspec.msgpack.Encoder()
         self._records: list[Exchange] = []
         self._record_bytes = 0
@@ -73,6 +75,7 @@ class Tap(asyncio.Protocol):
         """Count what went with the monitor."""
         self._counters.records_dropped += sum(self._unanswered)
         self._unanswered.clear()
+        self._backlog = 0
         self._transport = None
         if self._heart is not None:
             self._heart.cancel()
@@ -80,20 +83,16 @@ class Tap(asyncio.Protocol):
     @property
     def room(self) -> bool:
         """Whether another piece of a body may be kept."""
-        return self.held + self._waiting() < self._limit // 2
-
-    def _waiting(self) -> int:
-        transport = self._transport
-        return self._record_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
+        return self.held + self._record_bytes + self._backlog < self._half
 
     def add(self, record: Exchange) -> None:
         """Take one record; drop it or its bodies where the bound says so."""
         size = len(record.request) + len(record.response)
-        waiting = self._waiting()
+        waiting = self._record_bytes + self._backlog
         if self._transport is None or waiting > self._limit:
             self._counters.records_dropped += 1
             return
-        if size and waiting + size > self._limit // 2:
+        if size and waiting + size > self._half:
             record = without_bodies(record)
             size = 0
         if record.flags & Flag.BODIES_LEFT_OUT:
@@ -125,6 +124,7 @@ class Tap(asyncio.Protocol):
         payload = self._encoder.encode(Frame(records, stats))
         self._unanswered.append(len(records))
         self._transport.write(len(payload).to_bytes(4, "little") + payload)
+        self._backlog = self._transport.get_write_buffer_size()
 
     def _beat(self) -> None:
         """Send the counters when nothing else is going on."""

@@ -1,9 +1,9 @@
-"""The inference path: one client connection, one upstream connection, bytes forwarded as they come.
+"""The client's side of the inference path: requests are forwarded as they come, and followed.
 
-Two protocols face each other. `ClientSide` follows requests and `UpstreamSide` follows responses; both forward first and
-look afterwards, except that a request's head is read before it goes out, because it may have to be refused. What can't be
-followed is relayed as a tunnel. Pausing one side's reading when the other side's buffer is full is the flow control, so a
-connection never holds more than a few buffers.
+Two protocols face each other: `ClientSide` here, `agent.proxy.upstream.UpstreamSide` there. Each accepted connection owns one
+upstream connection. A request's head is read before it goes out, because it may have to be refused; everything else goes out
+first and is looked at afterwards. What can't be followed is relayed as a tunnel. Pausing one side's reading when the other
+side's buffer is full is the flow control, so a connection never holds more than a few buffers.
 
 The precedence of the ways a connection can go is the order of `ClientSide._take`: lingering after an answer of our own,
 tunnel, HTTP/1.
@@ -13,38 +13,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from enum import Enum, auto
 from typing import cast
 
-from agent.exchange import Exchange, Outcome
+from agent.exchange import Outcome
 from agent.proxy import answers
 from agent.proxy.context import Context
 from agent.proxy.flight import Flight
 from agent.proxy.framing import MORE, Body, body_of
 from agent.proxy.heads import (
-    HTTP2_PREFACE,
     MAX_HEAD_BYTES,
-    Framing,
     NotHttpError,
     RefusedError,
     RequestHead,
-    has_no_body,
     looks_like_http,
     read_request,
-    read_response,
 )
+from agent.proxy.mode import Mode
 from agent.proxy.trace import splice
+from agent.proxy.tunnel import Tunnel
+from agent.proxy.upstream import UpstreamSide
 
 _HEAD_END = b"\r\n\r\n"
-
-
-class _Mode(Enum):
-    START = auto()
-    """Nothing has come yet that tells the protocol."""
-    HTTP = auto()
-    TUNNEL = auto()
-    LINGER = auto()
-    """Our own answer went out; what still comes is thrown away until the client closes."""
 
 
 class ClientSide(asyncio.Protocol):
@@ -61,20 +50,16 @@ class ClientSide(asyncio.Protocol):
         "flights",
         "mode",
         "transport",
-        "tunnel_start",
-        "tunnelled_in",
-        "tunnelled_out",
+        "tunnel",
         "upstream",
     )
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.mode = _Mode.START
+        self.mode = Mode.START
         self.flights: deque[Flight] = deque()
         self.upstream: UpstreamSide | None = None
-        self.tunnel_start = (0, 0)
-        self.tunnelled_in = 0
-        self.tunnelled_out = 0
+        self.tunnel: Tunnel | None = None
         self._body: Body | None = None
         self._held = b""
         self._eof = False
@@ -101,7 +86,7 @@ class ClientSide(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Pass the client's end on and keep the way back open."""
-        if self.mode is _Mode.LINGER:
+        if self.mode is Mode.LINGER:
             return False
         self._eof = True
         if self.upstream is not None and not self.upstream.transport.is_closing():
@@ -128,15 +113,17 @@ class ClientSide(asyncio.Protocol):
         host, port = context.upstream
         try:
             async with asyncio.timeout(context.connect_timeout_s):
-                _, upstream = await context.loop.create_connection(lambda: UpstreamSide(self), host, port)
+                await context.loop.create_connection(lambda: UpstreamSide(self), host, port)
         except (OSError, TimeoutError) as error:
             self._connecting = None
             if self._eof or _HEAD_END in self._held or looks_like_http(self._held) is False:
                 self._answer_unreachable(error)
-            return
+
+    def connected(self, upstream: UpstreamSide) -> None:
+        """Send what waited for the upstream connection."""
         self._connecting = None
         self.upstream = upstream
-        context.reached()
+        self.context.reached()
         self.transport.resume_reading()
         held, self._held = self._held, b""
         if held:
@@ -174,7 +161,7 @@ class ClientSide(asyncio.Protocol):
             self._take(data)
 
     def _hold_until_connected(self, data: bytes) -> None:
-        if self.mode is _Mode.LINGER:
+        if self.mode is Mode.LINGER:
             return
         self._held += data
         if self._connecting is None:
@@ -185,22 +172,33 @@ class ClientSide(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         mode = self.mode
-        if mode is _Mode.HTTP:
+        if mode is Mode.HTTP:
             self._follow(data)
-        elif mode is _Mode.TUNNEL:
-            self.tunnelled_in += len(data)
+        elif self.tunnel is not None:
+            self.tunnel.received += len(data)
             cast("UpstreamSide", self.upstream).transport.write(data)
-        elif mode is _Mode.START:
+        elif mode is Mode.START:
             spoken = looks_like_http(data)
             if spoken is None:
                 self._held = data
             elif spoken:
-                self.mode = _Mode.HTTP
+                self.mode = Mode.HTTP
                 self._follow(data)
             else:
                 self.become_tunnel(data)
 
     def _follow(self, data: bytes) -> None:
+        if self._body is None and not self._upgrading:
+            end = data.find(_HEAD_END) + 4
+            facts = self.context.requests.get(data[:end])
+            if facts is not None and end + facts.plain_length == len(data) and self.context.sampler is None:
+                # A whole request in one piece, with a head seen before: what nearly every request is.
+                cast("UpstreamSide", self.upstream).transport.write(data)
+                self._followed(self._launch(facts), data, done=True)
+                return
+        self._follow_pieces(data)
+
+    def _follow_pieces(self, data: bytes) -> None:
         position, size = 0, len(data)
         out: list[bytes] = []
         try:
@@ -210,7 +208,7 @@ class ClientSide(asyncio.Protocol):
                     done = end != MORE
                     piece = data[position:end] if done else data[position:] if position else data
                     out.append(piece)
-                    self._followed(self.flights[-1], piece, done)
+                    self._followed(self.flights[-1], piece, done=done)
                     position = end if done else size
                     continue
                 end = data.find(_HEAD_END, position)
@@ -244,7 +242,7 @@ class ClientSide(asyncio.Protocol):
             span = flight.span = context.sampler.span(facts.traceparent)
             if span is not None:
                 head = splice(head, facts.traceparent, span)
-        self._followed(flight, head, body is None)
+        self._followed(flight, head, done=body is None)
         return head
 
     def _launch(self, facts: RequestHead) -> Flight:
@@ -253,7 +251,7 @@ class ClientSide(asyncio.Protocol):
         self.context.counters.active_requests += 1
         return flight
 
-    def _followed(self, flight: Flight, piece: bytes, done: bool) -> None:
+    def _followed(self, flight: Flight, piece: bytes, *, done: bool) -> None:
         flight.keep_request(piece, self.context.tap, self.context.capture_bytes)
         if done:
             self._body = None
@@ -296,7 +294,7 @@ class ClientSide(asyncio.Protocol):
 
     def _answer(self, response: bytes) -> None:
         """Send an answer of our own and linger, so that a reset does not overtake it (RFC 9112 §9.6)."""
-        self.mode = _Mode.LINGER
+        self.mode = Mode.LINGER
         self.flights.clear()
         if self.upstream is not None:
             self.upstream.leave(abruptly=True)
@@ -317,21 +315,18 @@ class ClientSide(asyncio.Protocol):
         self.become_tunnel(rest)
 
     def become_tunnel(self, data: bytes) -> None:
-        """From here on, bytes pass unseen both ways."""
+        """From here on, bytes pass unseen both ways, `data` first."""
         self._land_all(Outcome.TUNNEL)
-        held, self._held = self._held, b""
-        self.mode = _Mode.TUNNEL
+        self.mode = Mode.TUNNEL
+        self.tunnel = Tunnel(self.context.wall_ns, self.context.now_ns)
+        data, self._held = self._held + data, b""
         self._body = None
-        self.tunnel_start = (self.context.wall_ns(), self.context.now_ns())
-        if self.upstream is not None:
-            self.transport.resume_reading()
-            data = held + data
-            self.tunnelled_in += len(data)
-            if data:
-                self.upstream.protocol = "http/2" if data.startswith(HTTP2_PREFACE) else "tunnel"
-                self.upstream.transport.write(data)
+        self.transport.resume_reading()
+        if data and self.upstream is not None:
+            self.tunnel.begin(data)
+            self.upstream.transport.write(data)
 
-    def upgrade_answered(self, accepted: bool) -> None:
+    def upgrade_answered(self, *, accepted: bool) -> None:
         """Go on after the answer to an upgrade: as a tunnel, or as HTTP as before."""
         self._upgrading = False
         if accepted:
@@ -347,7 +342,7 @@ class ClientSide(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether an exchange or a tunnel is under way."""
-        return bool(self.flights) or self.mode is _Mode.TUNNEL
+        return bool(self.flights) or self.tunnel is not None
 
     def close_if_idle(self) -> None:
         """Close, unless something is under way; then it closes when that ends."""
@@ -373,167 +368,17 @@ class ClientSide(asyncio.Protocol):
     def _land_all(self, outcome: Outcome) -> None:
         while self.flights:
             self.land(self.flights.popleft(), outcome)
-        if self.mode is _Mode.TUNNEL and outcome is not Outcome.TUNNEL:
-            self._land_tunnel()
-
-    def _land_tunnel(self) -> None:
-        context = self.context
-        wall_ns, start_ns = self.tunnel_start
-        protocol = self.upstream.protocol if self.upstream is not None else "tunnel"
-        context.counters.exchanges += 1
-        context.tap.add(
-            Exchange(
-                protocol,
-                "",
-                "",
-                0,
-                int(Outcome.TUNNEL),
-                0,
-                wall_ns,
-                0,
-                0,
-                context.now_ns() - start_ns,
-                self.tunnelled_in,
-                self.tunnelled_out,
-                b"",
-                b"",
-            )
-        )
+        if self.tunnel is not None:
+            self.context.counters.exchanges += 1
+            self.tunnel.land(self.context.tap)
+            self.tunnel = None
 
     def upstream_lost(self, exc: Exception | None) -> None:
         """Close the client's side the way the upstream's was closed."""
         self._land_all(Outcome.UPSTREAM_GONE)
-        if self.mode is _Mode.TUNNEL:
-            self.mode = _Mode.LINGER
+        self.mode = Mode.LINGER
         self.upstream = None
         if exc is None:
             self.transport.close()
         else:
             self.transport.abort()
-
-
-class UpstreamSide(asyncio.Protocol):
-    """The connection to the model server that belongs to one client."""
-
-    __slots__ = ("_body", "_held", "client", "protocol", "transport")
-
-    def __init__(self, client: ClientSide) -> None:
-        self.client = client
-        self.protocol = "tunnel"
-        self._body: Body | None = None
-        self._held = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the transport."""
-        self.transport = cast("asyncio.Transport", transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let the client side close, unless it left first."""
-        if self.client.upstream is self:
-            self.client.upstream_lost(exc)
-
-    def leave(self, *, abruptly: bool) -> None:
-        """Close because the client has gone."""
-        if abruptly:
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-    def eof_received(self) -> bool:
-        """End a body that lasts until close; keep a tunnel's other direction open."""
-        client = self.client
-        if client.mode is _Mode.TUNNEL:
-            if not client.transport.is_closing():
-                client.transport.write_eof()
-            return not client.transport.is_closing()
-        flights = client.flights
-        if self._body is not None and flights and flights[0].status:
-            self._ended(flights[0], until_close=True)
-        return False
-
-    def pause_writing(self) -> None:
-        """Stop reading from the client until the upstream has taken what waits."""
-        self.client.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Go on reading from the client."""
-        self.client.transport.resume_reading()
-
-    # Responses
-
-    def data_received(self, data: bytes) -> None:
-        """Forward, then follow."""
-        client = self.client
-        client.transport.write(data)
-        if client.mode is _Mode.HTTP:
-            self._follow(self._held + data if self._held else data)
-        else:
-            client.tunnelled_out += len(data)
-
-    def _follow(self, data: bytes) -> None:
-        self._held = b""
-        client = self.client
-        context = client.context
-        position, size = 0, len(data)
-        try:
-            while position < size and client.mode is _Mode.HTTP:
-                if not client.flights:
-                    raise RefusedError("a response that nobody asked for")
-                flight = client.flights[0]
-                if self._body is not None:
-                    end = self._body.feed(data, position)
-                    done = end != MORE
-                    piece = data[position:end] if done else data[position:] if position else data
-                    flight.keep_response(piece, context.tap, context.capture_bytes)
-                    position = end if done else size
-                    if done:
-                        self._ended(flight)
-                    continue
-                end = data.find(_HEAD_END, position)
-                if not flight.first_byte_ns:
-                    flight.first_byte_ns = context.now_ns()
-                if end < 0:
-                    self._hold_head(data[position:])
-                    return
-                end += 4
-                self._begin(flight, data[position:end])
-                position = end
-        except (RefusedError, NotHttpError):
-            # The bytes are out already; what can't be read is only no longer followed.
-            context.counters.faults += 1
-            client.become_tunnel(b"")
-
-    def _hold_head(self, rest: bytes) -> None:
-        if len(rest) > MAX_HEAD_BYTES:
-            raise RefusedError("a head without an end")
-        self._held = rest
-
-    def _begin(self, flight: Flight, head: bytes) -> None:
-        context = self.client.context
-        facts = context.responses.get(head)
-        if facts is None:
-            facts = read_response(head)
-            context.responses.put(head, facts)
-        flight.keep_response(head, context.tap, context.capture_bytes)
-        status, framing, length = facts
-        if status < 200 and status != 101:
-            return  # an interim response: the final one is still to come
-        flight.status = status
-        request = flight.head
-        if request.upgrade:
-            accepted = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
-            if accepted:
-                self._ended(flight)
-            self.client.upgrade_answered(accepted)
-            if accepted:
-                return
-        self._body = None if has_no_body(request.method, status) else body_of(Framing(framing), length)
-        if self._body is None:
-            self._ended(flight)
-
-    def _ended(self, flight: Flight, *, until_close: bool = False) -> None:
-        client = self.client
-        self._body = None
-        flight.response_done = True
-        if flight.request_done or until_close:
-            client.complete(flight)
