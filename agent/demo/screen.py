@@ -92,7 +92,7 @@ def change(column: ColumnReport) -> str:
 
 def live(view: View) -> RenderableType:
     """Everything at once: what was done, what was found, what it costs, where to look further."""
-    return Group(_title(view), *_accidents(view), _columns(view), *_footer(view))
+    return Group(_title(view), *_accidents(view), Text(), _columns(view), Text(), *_footer(view))
 
 
 def _title(view: View) -> Text:

@@ -72,7 +72,7 @@ def judge(reports: Sequence[Report], accidents_ns: Mapping[str, int], tally: Tal
         else:
             (outputs if name not in accidents_ns else flagged)[name] = (time_ns - begin_ns) / 1e9
     return Verdict(
-        flagged,
+        {name: flagged[name] for name in accidents_ns if name in flagged},
         outputs,
         tuple(name for name in accidents_ns if name not in first_flag),
         tuple(false_alarms),
