@@ -1,0 +1,278 @@
+"""Every metric, declared once: from this table follow the OTLP export, the text for Prometheus, the README and the tests.
+
+Names that OpenTelemetry has standardised are used as they are; the rest begins with ``outrider.``. No name holds the word
+"total": Prometheus appends it to counters. Units in braces are annotations and leave no trace in a Prometheus name.
+https://opentelemetry.io/docs/specs/semconv/general/metrics/
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from agent.export import readings
+from agent.export.figures import Figures
+from agent.export.readings import Point
+
+_log = logging.getLogger("outrider.export")
+
+
+class Kind(StrEnum):
+    """What a metric's numbers mean, in OpenTelemetry's terms."""
+
+    COUNTER = "counter"
+    """Only grows; rates are computed by whoever reads it."""
+    UP_DOWN = "up-down counter"
+    """A sum over pods makes sense."""
+    GAUGE = "gauge"
+    """A sum over pods makes no sense."""
+    HISTOGRAM = "histogram"
+    """Counts per bucket; the values of the points are `agent.export.readings.Buckets`."""
+
+
+class Metric(NamedTuple):
+    """One metric: what it is called, what it means, and how it is read.
+
+    `attributes` names the values of each point that `read` yields, in order; a value of ``None`` is left out.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[str, ...]
+    read: Callable[[Figures], Iterable[Point]]
+
+    @property
+    def prometheus(self) -> str:
+        """The name in Prometheus, without the suffixes of counters and histograms."""
+        suffix = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}.get(self.unit, "")
+        return self.name.replace(".", "_") + suffix
+
+
+_COUNTER, _UP_DOWN, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.UP_DOWN, Kind.GAUGE, Kind.HISTOGRAM
+_ROUTE = ("http.route",)
+_CALL = ("http.request.method", "http.response.status_code", "http.route", "error.type")
+_COLUMN = ("column", "role")
+_BIN = ("column", "bin", "coarse")
+_SCORE = ("column", "role", "statistic")
+
+METRICS: tuple[Metric, ...] = (
+    # Calls
+    Metric(
+        "http.server.request.duration", _HISTOGRAM, "s",
+        "From a request's first byte in to its response's last byte out.",
+        _CALL, readings.request_duration,
+    ),
+    Metric(
+        "outrider.upstream.duration", _HISTOGRAM, "s",
+        "From a request's last byte out to the first byte of the model server's response.",
+        ("http.response.status_code", "http.route"), readings.upstream_duration,
+    ),
+    Metric(
+        "http.server.active_requests", _UP_DOWN, "{request}", "Requests under way.",
+        (), readings.proxy("active_requests"),
+    ),
+    Metric("outrider.request.size", _COUNTER, "By", "Bytes of requests, heads included.", _ROUTE, readings.request_size),
+    Metric("outrider.response.size", _COUNTER, "By", "Bytes of responses, heads included.", _ROUTE, readings.response_size),
+    Metric("outrider.exchanges", _COUNTER, "{exchange}", "Exchanges seen by the monitor.", ("outcome",), readings.exchanges),
+    # What was read of them
+    Metric(
+        "outrider.decoded", _COUNTER, "{exchange}", "Exchanges whose values were read.",
+        ("format",), readings.keyed(lambda activity: activity.decoded),
+    ),
+    Metric(
+        "outrider.undecoded", _COUNTER, "{exchange}", "Exchanges on a known route whose values could not be read.",
+        ("format", "reason"), readings.undecoded,
+    ),
+    Metric(
+        "outrider.unobserved", _COUNTER, "{exchange}", "Exchanges on a known route that carried no values to read.",
+        ("reason",), readings.keyed(lambda activity: activity.unobserved),
+    ),
+    Metric(
+        "outrider.rows", _COUNTER, "{row}", "Rows read.",
+        ("format",), readings.keyed(lambda activity: activity.rows),
+    ),
+    Metric(
+        "outrider.violations", _COUNTER, "{row}", "Rows that broke the schema.",
+        ("column", "kind"), readings.violations,
+    ),
+    Metric(
+        "outrider.faults", _COUNTER, "{fault}", "Errors inside the monitor that were caught.",
+        ("stage",), readings.keyed(lambda activity: activity.faults),
+    ),
+    # The proxy
+    Metric(
+        "outrider.proxy.connections", _UP_DOWN, "{connection}", "Client connections open.",
+        (), readings.proxy("connections"),
+    ),
+    Metric(
+        "outrider.proxy.accepted", _COUNTER, "{connection}", "Client connections accepted.",
+        (), readings.proxy("accepted"),
+    ),
+    Metric(
+        "outrider.proxy.exchanges", _COUNTER, "{exchange}", "Exchanges ended, whatever became of their records.",
+        (), readings.proxy("exchanges"),
+    ),
+    Metric(
+        "outrider.proxy.records_dropped", _COUNTER, "{record}",
+        "Exchanges whose record was dropped: too much was waiting for the monitor, or it was away.",
+        (), readings.proxy("records_dropped"),
+    ),
+    Metric(
+        "outrider.proxy.bodies_left_out", _COUNTER, "{record}",
+        "Records sent without bodies because much was waiting for the monitor.",
+        (), readings.proxy("bodies_left_out"),
+    ),
+    Metric(
+        "outrider.proxy.unreachable", _COUNTER, "{exchange}",
+        "Exchanges answered with 503 because the model server could not be reached.",
+        (), readings.proxy("unreachable"),
+    ),
+    Metric(
+        "outrider.proxy.refused", _COUNTER, "{exchange}", "Exchanges answered with 400 because the message was ambiguous.",
+        (), readings.proxy("refused"),
+    ),
+    Metric(
+        "outrider.proxy.faults", _COUNTER, "{fault}", "Errors inside the proxy that were caught; the bytes went on.",
+        (), readings.proxy("faults"),
+    ),
+    Metric(
+        "outrider.proxy.monitor_restarts", _COUNTER, "{restart}", "How often the monitor was started again after it died.",
+        (), readings.proxy("monitor_restarts"),
+    ),
+    # Both processes
+    Metric(
+        "process.cpu.time", _COUNTER, "s", "CPU time, user and system, of the proxy and of the monitor.",
+        ("process",), readings.cpu_time,
+    ),
+    Metric(
+        "process.memory.usage", _UP_DOWN, "By", "Resident memory of the proxy and of the monitor.",
+        ("process",), readings.memory_usage,
+    ),
+    # Drift
+    Metric(
+        "outrider.drift.score", _GAUGE, "{score}", "The effect size of a statistic: how far the window is from training.",
+        _SCORE, readings.score(lambda score: score.value),
+    ),
+    Metric(
+        "outrider.drift.lower_bound", _GAUGE, "{score}", "The lower confidence bound of that effect size.",
+        _SCORE, readings.score(lambda score: score.lower),
+    ),
+    Metric(
+        "outrider.drift.threshold", _GAUGE, "{score}", "The tolerance that the lower bound must exceed.",
+        _SCORE, readings.score(lambda score: score.threshold),
+    ),
+    Metric(
+        "outrider.drift.p_value", _GAUGE, "{probability}", "The p-value of the test that belongs to the statistic.",
+        _SCORE, readings.score(lambda score: score.p_value),
+    ),
+    Metric(
+        "outrider.drift.streak", _GAUGE, "{evaluation}", "Evaluations in a row whose lower bound exceeded the threshold.",
+        _SCORE, readings.score(lambda score: score.streak),
+    ),
+    Metric(
+        "outrider.drift.decision", _GAUGE, "{decision}",
+        "-2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
+        _SCORE, readings.score(lambda score: readings.DECISION_CODES[score.decision]),
+    ),
+    Metric(
+        "outrider.column.drifted", _GAUGE, "{column}", "1 where a column is called drifted, else 0.",
+        _COLUMN, readings.column_drifted,
+    ),
+    Metric(
+        "outrider.drifted.columns", _GAUGE, "{column}", "How many columns are called drifted.",
+        (), readings.drifted_columns,
+    ),
+    Metric(
+        "outrider.decision", _GAUGE, "{decision}",
+        "The window as a whole: -2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
+        (), readings.decision,
+    ),
+    Metric("outrider.evaluations", _COUNTER, "{evaluation}", "Evaluations of the window.", (), readings.evaluations),
+    Metric("outrider.window.rows", _GAUGE, "{row}", "Rows in the window.", (), readings.window_rows),
+    # Columns beside their reference
+    Metric(
+        "outrider.column.rows", _GAUGE, "{row}", "Rows of a column in the window.",
+        _COLUMN, readings.column(lambda column: column.rows),
+    ),
+    Metric(
+        "outrider.column.missing", _GAUGE, "1", "Share of rows without a value, in the window.",
+        _COLUMN, readings.column(lambda column: column.missing_share),
+    ),
+    Metric(
+        "outrider.column.reference.missing", _GAUGE, "1", "Share of rows without a value, in training.",
+        _COLUMN, readings.column(lambda column: column.reference_missing_share),
+    ),
+    Metric(
+        "outrider.column.unseen", _GAUGE, "1", "Share of rows whose category training did not list.",
+        _COLUMN, readings.column(lambda column: column.unseen_share),
+    ),
+    Metric(
+        "outrider.column.mean", _GAUGE, "{value}", "Mean in the window.",
+        _COLUMN, readings.column(lambda column: column.mean),
+    ),
+    Metric(
+        "outrider.column.reference.mean", _GAUGE, "{value}", "Mean in training.",
+        _COLUMN, readings.column(lambda column: column.reference_mean),
+    ),
+    Metric(
+        "outrider.column.median", _GAUGE, "{value}", "Median in the window.",
+        _COLUMN, readings.column(lambda column: column.median),
+    ),
+    Metric(
+        "outrider.column.reference.median", _GAUGE, "{value}", "Median in training.",
+        _COLUMN, readings.column(lambda column: column.reference_median),
+    ),
+    Metric(
+        "outrider.column.bin.rows", _COUNTER, "{row}",
+        "Rows in a frozen bin since the start; summed over pods they give the drift of the fleet. `coarse` is the bin of PSI.",
+        _BIN, readings.bin_rows,
+    ),
+    Metric(
+        "outrider.column.reference.bin.rows", _GAUGE, "{row}", "Rows of training in the same bin.",
+        _BIN, readings.reference_bin_rows,
+    ),
+    # Outrider itself
+    Metric(
+        "outrider.info", _GAUGE, "{info}", "Always 1; the attributes say what is running.",
+        ("version", "model", "model_version", "profile_format"), readings.info,
+    ),
+    Metric(
+        "outrider.export.failures", _COUNTER, "{export}", "Exports over OTLP that failed.",
+        ("signal",), readings.export_failures,
+    ),
+    Metric(
+        "outrider.export.spans_dropped", _COUNTER, "{span}", "Spans dropped because too many were waiting.",
+        (), readings.spans_dropped,
+    ),
+)  # fmt: skip
+
+
+def observe(metric: Metric, figures: Figures) -> list[Point]:
+    """Read one metric. A fault of ours leaves it out and is counted under ``export``: the others are still exported."""
+    try:
+        return list(metric.read(figures))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other metrics matter more
+        faults = figures.activity.faults
+        faults["export"] = faults.get("export", 0) + 1
+        if faults["export"] == 1:
+            _log.warning(
+                "metric left out name=%s reason=%r; counted from now on", metric.name, f"{type(error).__name__}: {error}"
+            )
+        return []
+
+
+def markdown() -> str:
+    """Write the table for the README."""
+    lines = ["| metric | in Prometheus | kind | unit | attributes | meaning |", "| --- | --- | --- | --- | --- | --- |"]
+    for metric in METRICS:
+        attributes = ", ".join(f"`{name}`" for name in metric.attributes)
+        suffix = "_total" if metric.kind is Kind.COUNTER else ""
+        lines.append(
+            f"| `{metric.name}` | `{metric.prometheus}{suffix}` | {metric.kind} | `{metric.unit}` | {attributes} "
+            f"| {metric.description} |"
+        )
+    return "\n".join(lines) + "\n"
