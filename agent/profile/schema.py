@@ -10,6 +10,7 @@ from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
 from agent.profile.format import ColumnProfile, Profile
+from agent.sketch.quantiles import sorted_view
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
 
 MONITORED_OUTPUTS = ("prediction", "probability")
@@ -52,13 +53,15 @@ class ColumnSchema:
 class Schema:
     """All monitored columns, features first, each group in the profile's order.
 
-    `columns` is ``features + outputs``; sketches, summaries and reports keep that order.
+    `columns` is ``features + outputs``; sketches, summaries and reports keep that order. `unmonitored` names the columns of
+    the training data that a client or a server may well send too, but that nothing is computed from: labels, ids, times.
     """
 
     model: str
     version: str
     features: tuple[ColumnSchema, ...]
     outputs: tuple[ColumnSchema, ...]
+    unmonitored: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[ColumnSchema, ...]:
@@ -70,7 +73,9 @@ def schema_of(profile: Profile) -> Schema:
     """Prepare a profile for the monitor. Cost: one decoding of each column's quantile sketch."""
     features = tuple(_column(column) for column in profile.columns if column.role == "feature")
     outputs = tuple(_column(column) for column in profile.columns if column.role in MONITORED_OUTPUTS)
-    return Schema(profile.model.name, profile.model.version, features, outputs)
+    monitored = {column.name for column in features + outputs}
+    unmonitored = frozenset(column.name for column in profile.columns) - monitored
+    return Schema(profile.model.name, profile.model.version, features, outputs, unmonitored)
 
 
 def _column(column: ColumnProfile) -> ColumnSchema:
@@ -94,7 +99,7 @@ def reference_of(column: ColumnProfile) -> Summary | None:
     """Give a column's training distribution as a summary, or ``None`` for a type that is not compared."""
     if column.numeric is not None:
         numeric = column.numeric
-        points, weights = _sorted_view(kll_doubles_sketch.deserialize(base64.b64decode(numeric.kll)))
+        points, weights = sorted_view(kll_doubles_sketch.deserialize(base64.b64decode(numeric.kll)))
         return NumericSummary(
             rows=column.rows,
             missing=column.missing,
@@ -121,13 +126,6 @@ def reference_of(column: ColumnProfile) -> Summary | None:
             distinct=float(known.distinct),
         )
     return None
-
-
-def _sorted_view(sketch: kll_doubles_sketch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if sketch.is_empty():
-        return np.empty(0), np.empty(0)
-    pairs = sorted(sketch)
-    return np.array([value for value, _ in pairs]), np.array([float(weight) for _, weight in pairs])
 
 
 def _or_nan(value: float | None) -> float:

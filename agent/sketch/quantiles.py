@@ -1,0 +1,89 @@
+"""Quantiles of a stream: the KLL sketch of Karnin, Lang and Liberty, "Optimal Quantile Approximation in Streams" (2016).
+
+The library is Apache DataSketches. Rank error at 99 % confidence per query: ``2.296 / k^0.9723``, which is 1.33 % at k = 200;
+about ``3 k`` values are retained. Feeding it arrays that were sorted before costs a third (10 ns instead of 28 ns per
+value) and changes nothing in the bound, which holds for every order of arrival.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import msgspec
+import numpy as np
+from datasketches import kll_doubles_sketch
+from numpy.typing import NDArray
+
+from agent.errors import OutriderError
+from agent.sketch.wire import read
+
+K = 200
+"""The library's default: 1.33 % rank error, 5 KB when full."""
+
+
+class _Wire(msgspec.Struct, array_like=True, tag="quantiles/1", frozen=True, gc=False):
+    sketch: bytes
+
+
+_DECODER = msgspec.msgpack.Decoder(_Wire)
+
+
+class Quantiles:
+    """A KLL sketch of finite values.
+
+    Parameters
+    ----------
+    k
+        Accuracy against size, from 8 to 65,535.
+    """
+
+    __slots__ = ("sketch",)
+
+    def __init__(self, k: int = K) -> None:
+        self.sketch = kll_doubles_sketch(k)
+
+    def update(self, values: NDArray[np.float64]) -> None:
+        """Add finite values, shape ``(n,)``, fastest when ascending."""
+        if values.size:  # an empty array crosses into the library as a null pointer
+            self.sketch.update(values)
+
+    def merge(self, other: Quantiles) -> None:
+        """Add what `other` has seen; the error is that of the smaller `k` of the two, in the worst case."""
+        self.sketch.merge(other.sketch)
+
+    def result(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the retained values, ascending, and how many values each stands for; both empty where there are none."""
+        return sorted_view(self.sketch)
+
+    def shrunk(self, k: int) -> Quantiles:
+        """Give a sketch of the same values at a smaller `k`; what it costs in accuracy is that of `k`."""
+        smaller = Quantiles(k)
+        smaller.merge(self)
+        return smaller
+
+    def to_bytes(self) -> bytes:
+        """Write the state: about 8 bytes per retained value."""
+        return msgspec.msgpack.encode(_Wire(self.sketch.serialize()))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Quantiles:
+        """Read what `to_bytes` wrote; `OutriderError` if it is something else."""
+        wire = read(_DECODER, data, "quantile sketch")
+        quantiles = cls.__new__(cls)
+        try:
+            quantiles.sketch = kll_doubles_sketch.deserialize(wire.sketch)
+        except (RuntimeError, ValueError, IndexError, MemoryError) as error:  # whichever C++ exception the library threw
+            raise OutriderError(f"these bytes are not a saved quantile sketch: {error}") from error
+        return quantiles
+
+
+def sorted_view(sketch: kll_doubles_sketch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give a KLL sketch's retained values, ascending, and their weights, each float64 of the same shape.
+
+    The weights sum to the number of values seen. Both arrays are empty for an empty sketch. Cost: 40 µs at k = 200.
+    """
+    if sketch.is_empty():
+        return np.empty(0), np.empty(0)
+    pairs = np.fromiter(chain.from_iterable(sketch), dtype=np.float64, count=2 * sketch.num_retained).reshape(-1, 2)
+    order = np.argsort(pairs[:, 0], kind="stable")
+    return pairs[order, 0], pairs[order, 1]

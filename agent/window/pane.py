@@ -1,0 +1,115 @@
+"""A pane: one sketch per column over a short stretch of time."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agent.errors import OutriderError
+from agent.profile.schema import ColumnSchema, Schema
+from agent.sketch.categorical import CategorySketch
+from agent.sketch.numeric import NumericSketch
+from agent.sketch.wire import read
+from agent.validate.schema import Checked
+
+Sketch = NumericSketch | CategorySketch
+
+
+class _Wire(msgspec.Struct, array_like=True, tag="pane/1", frozen=True, gc=False):
+    start_ns: int
+    end_ns: int
+    rows: int
+    sketches: list[msgspec.Raw]
+
+
+_DECODER = msgspec.msgpack.Decoder(_Wire)
+
+
+def sketch_for(column: ColumnSchema) -> Sketch | None:
+    """Make an empty sketch for a column, or ``None`` for a column that is not compared (text, dates, no values in training)."""
+    if column.edges is not None and column.coarse is not None:
+        return NumericSketch(column.edges, column.coarse)
+    if column.categories is not None:
+        return CategorySketch(column.categories)
+    return None
+
+
+class Pane:
+    """Sketches of the rows of one stretch of time.
+
+    A numeric column takes up to 6 KB while it is fed, and 3 KB as bytes once it is compact (2.3 KB of 60,000 rows).
+
+    Parameters
+    ----------
+    schema
+        Whose columns to sketch.
+    start_ns, end_ns
+        The stretch, wall clock: from `start_ns` until just before `end_ns`.
+    """
+
+    __slots__ = ("end_ns", "rows", "schema", "sketches", "start_ns")
+
+    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0) -> None:
+        self.schema = schema
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self.rows = 0
+        self.sketches: tuple[Sketch | None, ...] = tuple(sketch_for(column) for column in schema.columns)
+
+    def update(self, checked: Checked) -> None:
+        """Add the values of a checked batch. Cost: 30 ns per value at 1,000 rows, 3 µs per column for a single row."""
+        self.rows += checked.rows
+        for sketch, values in zip(self.sketches, checked.values, strict=True):
+            if sketch is not None and values is not None:
+                sketch.update(values)
+
+    def merge(self, other: Pane) -> None:
+        """Add what `other` has seen, and stretch over its time; `OutriderError` if it is of another schema."""
+        if len(self.sketches) != len(other.sketches):
+            raise OutriderError("panes of different schemas can't be added up")
+        for mine, theirs in zip(self.sketches, other.sketches, strict=True):
+            match mine, theirs:
+                case (NumericSketch(), NumericSketch()):
+                    mine.merge(theirs)
+                case (CategorySketch(), CategorySketch()):
+                    mine.merge(theirs)
+                case (None, None):
+                    pass
+                case _:
+                    raise OutriderError("panes of different schemas can't be added up")
+        self.rows += other.rows
+        self.start_ns = min(self.start_ns, other.start_ns)
+        self.end_ns = max(self.end_ns, other.end_ns)
+
+    def compact(self) -> None:
+        """Make it small, for good; for a pane that takes no more rows."""
+        for sketch in self.sketches:
+            if isinstance(sketch, NumericSketch):
+                sketch.compact()
+
+    def to_bytes(self) -> bytes:
+        """Write the state; the schema is not in it."""
+        raw = [
+            msgspec.Raw(b"\xc0" if sketch is None else sketch.to_bytes()) for sketch in self.sketches
+        ]  # c0 is MessagePack's nil
+        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, raw))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, schema: Schema) -> Pane:
+        """Read what `to_bytes` wrote for this schema; `OutriderError` if it is something else. Cost: 4 µs per column."""
+        wire = read(_DECODER, data, "pane")
+        columns = schema.columns
+        if len(wire.sketches) != len(columns):
+            raise OutriderError(f"these bytes are a pane of {len(wire.sketches)} columns, and the schema has {len(columns)}")
+        pane = cls.__new__(cls)
+        pane.schema = schema
+        pane.start_ns, pane.end_ns, pane.rows = wire.start_ns, wire.end_ns, wire.rows
+        pane.sketches = tuple(_sketch_from(bytes(raw), column) for raw, column in zip(wire.sketches, columns, strict=True))
+        return pane
+
+
+def _sketch_from(data: bytes, column: ColumnSchema) -> Sketch | None:
+    if column.edges is not None and column.coarse is not None:
+        return NumericSketch.from_bytes(data, column.edges, column.coarse)
+    if column.categories is not None:
+        return CategorySketch.from_bytes(data, column.categories)
+    return None
