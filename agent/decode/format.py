@@ -1,0 +1,59 @@
+"""What a wire format is to the decoder: a name, and a reader for each kind of body on each side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from agent.decode.block import Block
+from agent.decode.message import Head
+from agent.errors import DecodeError
+
+Reader = Callable[[bytes], Block]
+"""A body with its codings undone, to a block. Raises `DecodeError` and nothing else."""
+
+JSON = "json"
+CLOUD_EVENT = "cloud_event"
+CSV = "csv"
+BINARY = "binary"
+
+KINDS: Mapping[str, str] = {
+    "": JSON,  # tritonclient and TorchServe send none
+    "application/json": JSON,
+    "application/x-www-form-urlencoded": JSON,  # what curl says of -d, and servers accept
+    "application/cloudevents+json": CLOUD_EVENT,
+    "text/plain": JSON,
+    "text/json": JSON,
+    "text/csv": CSV,
+    "application/csv": CSV,
+    "application/octet-stream": BINARY,
+}
+"""Content types to kinds of body. Others ending in ``+json`` are JSON; the rest is of no known kind."""
+
+
+def kind_of(head: Head) -> str:
+    """Give the kind of body that a head announces, or empty."""
+    if head.json_length >= 0:
+        return BINARY
+    return KINDS.get(head.media) or (JSON if head.media.endswith("+json") else "")
+
+
+class Format(NamedTuple):
+    """A wire format."""
+
+    name: str
+    """As it stands in `Batch.format` and in metrics."""
+    inputs: Mapping[str, Reader]
+    """By kind of body, of the request."""
+    outputs: Mapping[str, Reader]
+    """By kind of body, of the response."""
+
+
+def refuse_content_type(_body: bytes) -> Block:
+    """Read no body: its content type is not one of the format's."""
+    raise DecodeError("http", "content_type")
+
+
+def refuse_binary_tensors(_body: bytes) -> Block:
+    """Read no body: it holds raw tensors behind its JSON."""
+    raise DecodeError("open-inference", "binary_tensors")

@@ -1,0 +1,156 @@
+"""KServe V1 and TensorFlow Serving's REST prediction API.
+
+Request: ``{"instances": [...]}``, one item a row: a list (columns by position), an object (named columns) or a scalar (one
+column); or ``{"inputs": ...}``: an object of columns, or a list as above. Response: ``{"predictions": ...}``, or ``outputs``
+where the request was columnar. KServe does not enforce the response's shape, so a list, an object of columns, one object and
+one scalar are all taken.
+
+CloudEvents: in binary mode the body is as above; in structured mode it is under ``data``.
+
+Sources: KServe "V1 Inference Protocol"; TensorFlow Serving "RESTful API"; CloudEvents 1.0 JSON format.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from agent.decode.block import Block, numbers, numbers_by_column, table_of_columns, table_of_rows
+from agent.decode.format import CLOUD_EVENT, JSON, Format
+from agent.decode.json_text import JsonText
+from agent.errors import DecodeError
+
+NumberRow = list[float | None] | dict[str, float | None] | float | None
+"""A row of a numeric table in any of its three spellings; costs no more to parse than a list of lists."""
+
+NumberColumns = dict[str, list[float | None]]
+
+
+class Request(msgspec.Struct, gc=False):
+    """The usual request."""
+
+    instances: list[NumberRow] | None = None
+    inputs: list[NumberRow] | NumberColumns | None = None
+
+
+class AnyRequest(msgspec.Struct, gc=False):
+    """Any request."""
+
+    instances: Any = None
+    inputs: Any = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """The usual response."""
+
+    predictions: list[NumberRow] | None = None
+    outputs: list[NumberRow] | NumberColumns | None = None
+
+
+class AnyResponse(msgspec.Struct, gc=False):
+    """Any response."""
+
+    predictions: Any = None
+    outputs: Any = None
+
+
+class Event(msgspec.Struct, gc=False):
+    """A CloudEvent in structured mode."""
+
+    data: msgspec.Raw
+
+
+_REQUEST = JsonText(Request, AnyRequest)
+_RESPONSE = JsonText(Response, AnyResponse)
+_EVENT = msgspec.json.Decoder(Event)
+
+
+def read_inputs(body: bytes) -> Block:
+    """Read a request's rows.
+
+    Raises
+    ------
+    DecodeError
+        ``json``, ``fields`` (neither ``instances`` nor ``inputs``), or one of `table_of_rows`.
+    """
+    try:
+        request: Request | AnyRequest = _REQUEST.exact(body)
+    except msgspec.DecodeError as error:
+        request = _REQUEST.loose(body, error)
+        return _any(request.instances, request.inputs)
+    value = request.instances if request.instances is not None else request.inputs
+    if value is None:
+        raise DecodeError("kserve-v1", "fields")
+    return number_table(value)
+
+
+def read_outputs(body: bytes) -> Block:
+    """Read a response's rows.
+
+    Raises
+    ------
+    DecodeError
+        As `read_inputs`, ``fields`` for neither ``predictions`` nor ``outputs``.
+    """
+    try:
+        response: Response | AnyResponse = _RESPONSE.exact(body)
+    except msgspec.DecodeError as error:
+        response = _RESPONSE.loose(body, error)
+        return _any(response.predictions, response.outputs)
+    value = response.predictions if response.predictions is not None else response.outputs
+    if value is None:
+        raise DecodeError("kserve-v1", "fields")
+    return number_table(value)
+
+
+def _any(rows: Any, columns: Any) -> Block:
+    value = rows if rows is not None else columns
+    if value is None:
+        raise DecodeError("kserve-v1", "fields")
+    return any_table(value)
+
+
+def number_table(value: list[NumberRow] | NumberColumns) -> Block:
+    """Read a list of rows or an object of columns from typed JSON."""
+    if isinstance(value, list):
+        return numbers(value)
+    return numbers_by_column(tuple(value), list(value.values())) or table_of_columns(value)
+
+
+def any_table(value: Any) -> Block:
+    """Read a list of rows, an object of columns, one object, or one scalar (a row of one value)."""
+    if type(value) is list:
+        return table_of_rows(value)
+    if type(value) is dict:
+        return table_of_columns(value)
+    return table_of_rows([value])
+
+
+def payload_of_event(body: bytes) -> bytes:
+    """Give the ``data`` of a CloudEvent as JSON text.
+
+    Raises
+    ------
+    DecodeError
+        ``cloud_event``
+    """
+    try:
+        return bytes(_EVENT.decode(body).data)
+    except (ValueError, RecursionError):
+        raise DecodeError("kserve-v1", "cloud_event") from None
+
+
+def _read_event_inputs(body: bytes) -> Block:
+    return read_inputs(payload_of_event(body))
+
+
+def _read_event_outputs(body: bytes) -> Block:
+    return read_outputs(payload_of_event(body))
+
+
+KSERVE_V1 = Format(
+    "kserve-v1",
+    {JSON: read_inputs, CLOUD_EVENT: _read_event_inputs},
+    {JSON: read_outputs, CLOUD_EVENT: _read_event_outputs},
+)

@@ -1,0 +1,261 @@
+"""HTTP/1.1 messages as they were on the wire: the head's facts, and the body with its codings undone.
+
+RFC 9112. A start line, header lines, an empty line; then, for a request: chunks if `Transfer-Encoding: chunked`, else
+`Content-Length` bytes, else nothing. For a response, without either: everything until the connection closes. Responses of
+1xx other than 101 come before the final one and have no body; 204 and 304, and answers to HEAD, have none either.
+
+The proxy has parsed these bytes strictly before; here they are only split again, so that records need no state. Still no
+byte is trusted: what does not follow the grammar raises `DecodeError`.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+import msgspec
+
+from agent.errors import DecodeError
+
+MAX_DECOMPRESSED = 8 << 20
+"""Bytes that a compressed body may grow to: eight times the default capture. Numbers as text shrink by two to four."""
+
+BODILESS = frozenset({204, 304})
+"""Statuses of final responses that have no body whatever their head says."""
+
+_TOKEN = rb"[!#-'*+\-.0-9A-Z^-z|~]++"
+_FIELDS = rb"(?:" + _TOKEN + rb":[^\x00\r\n]*+\r\n)*+\r\n"
+_REQUEST = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]++ HTTP/1\.[01]\r\n" + _FIELDS)
+_RESPONSE = re.compile(rb"HTTP/1\.[01] [1-9]\d\d(?: [^\x00\r\n]*+)?\r\n" + _FIELDS)
+# The first four letters of the names below in any case; half the time of a search for the names themselves.
+_MAYBE_WANTED = re.compile(rb"\r\n([CcTtIi][OoRrNn][NnAaFf][TtNnEe][^\r]*+)")
+_WANTED = frozenset(
+    {b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"inference-header-content-length"}
+)
+_UTF_8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
+_OTHER_CHARSETS = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252", "utf-16"})
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """What a head says about its body.
+
+    Parameters
+    ----------
+    method, target
+        Of a request, else empty. The target is still percent-encoded.
+    status
+        Of a response, else 0.
+    length
+        `Content-Length`, or -1.
+    chunked
+        Whether the body comes in chunks.
+    coding
+        `Content-Encoding` in lower case, empty for none.
+    media
+        `Content-Type` in lower case without parameters, empty for none.
+    charset
+        Of the content type, in lower case, empty for UTF-8.
+    json_length
+        `Inference-Header-Content-Length`, or -1.
+    """
+
+    method: str
+    target: str
+    status: int
+    length: int
+    chunked: bool
+    coding: str
+    media: str
+    charset: str
+    json_length: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether the body is just the next `length` bytes."""
+        return self.length >= 0 and not (self.chunked or self.coding or self.charset)
+
+
+Lines = tuple[bytes, ...]
+"""A start line and the header lines that matter for the body: what makes two heads mean the same."""
+
+
+def request_lines(head: bytes) -> Lines:
+    """Check a request's head, the empty line included, and give the lines that matter.
+
+    Raises
+    ------
+    DecodeError
+        ``head``
+    """
+    if _REQUEST.fullmatch(head) is None:
+        raise DecodeError("http", "head")
+    return (head[: head.find(b"\r\n")], *_MAYBE_WANTED.findall(head))
+
+
+def response_lines(head: bytes) -> Lines:
+    """Check a response's head as `request_lines` does. The reason may be empty, as TorchServe's is."""
+    if _RESPONSE.fullmatch(head) is None:
+        raise DecodeError("http", "head")
+    return (head[: head.find(b"\r\n")], *_MAYBE_WANTED.findall(head))
+
+
+def request_head(lines: Lines) -> Head:
+    """Read what `request_lines` gave.
+
+    Raises
+    ------
+    DecodeError
+        ``head`` where a length is none, or a header comes twice and differs; ``transfer_encoding`` where the coding is not
+        ``chunked``.
+    """
+    method, target, _ = lines[0].split(b" ")
+    return _head(lines, method.decode("ascii"), target.decode("latin-1"), 0)
+
+
+def response_head(lines: Lines) -> Head:
+    """Read what `response_lines` gave. Errors as `request_head`."""
+    return _head(lines, "", "", int(lines[0][9:12]))
+
+
+def _head(lines: Lines, method: str, target: str, status: int) -> Head:
+    found: dict[bytes, bytes] = {}
+    for line in lines[1:]:
+        name, _, text = line.partition(b":")
+        key, value = name.lower(), text.strip(b" \t")
+        if key in _WANTED and found.setdefault(key, value) != value:
+            raise DecodeError("http", "head")  # two different lengths or types: no telling which one counted
+    get = found.get
+    media, _, parameters = get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    coding = get(b"content-encoding", b"").decode("latin-1").lower()
+    transfer = get(b"transfer-encoding", b"").lower()
+    if transfer not in (b"", b"chunked"):
+        raise DecodeError("http", "transfer_encoding")
+    return Head(
+        method=method,
+        target=target,
+        status=status,
+        length=_count(get(b"content-length")),
+        chunked=transfer == b"chunked",
+        coding="" if coding == "identity" else coding,
+        media=media.strip(),
+        charset=_charset(parameters),
+        json_length=_count(get(b"inference-header-content-length")),
+    )
+
+
+def _count(digits: bytes | None) -> int:
+    if digits is None:
+        return -1
+    if not digits.isdigit() or len(digits) > 18:
+        raise DecodeError("http", "head")
+    return int(digits)
+
+
+def _charset(parameters: str) -> str:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name == "charset":
+            charset = value.strip('"')
+            return "" if charset in _UTF_8 else charset
+    return ""
+
+
+def body_of(head: Head, raw: bytes, start: int, *, bodiless: bool = False) -> bytes:
+    """Give the body as UTF-8 text or as raw bytes, with transfer and content codings undone.
+
+    Parameters
+    ----------
+    raw, start
+        The message, and where its head ends. Bytes behind the body are not looked at.
+    bodiless
+        Whether this is the answer to a HEAD request.
+
+    Raises
+    ------
+    DecodeError
+        ``incomplete`` where bytes are missing, ``chunked``, ``content_encoding``, ``compression``, ``too_large``, ``charset``.
+    """
+    if bodiless or head.status in BODILESS:
+        return b""
+    if head.chunked:
+        body = unchunk(raw, start)
+    elif head.length >= 0:
+        end = start + head.length
+        if end > len(raw):
+            raise DecodeError("http", "incomplete", offset=len(raw) - start)
+        body = raw[start:end]
+    else:
+        body = raw[start:] if head.status else b""
+    if head.coding:
+        body = decompress(body, head.coding)
+    return _to_utf_8(body, head.charset) if head.charset else body
+
+
+def unchunk(raw: bytes, start: int) -> bytes:
+    """Join the chunks of a body (RFC 9112 section 7.1). Chunk extensions and trailers are skipped.
+
+    Raises
+    ------
+    DecodeError
+        ``chunked`` where the framing is wrong, ``incomplete`` where it ends early.
+    """
+    chunks: list[bytes] = []
+    at = start
+    while True:
+        line_end = raw.find(b"\r\n", at)
+        if line_end < 0:
+            raise DecodeError("http", "incomplete", offset=len(raw) - start)
+        digits = raw[at:line_end].partition(b";")[0].rstrip(b" \t")
+        if not _HEX.fullmatch(digits):
+            raise DecodeError("http", "chunked", offset=at - start)
+        size = int(digits, 16)
+        at = line_end + 2
+        if size == 0:
+            return b"".join(chunks)
+        if at + size + 2 > len(raw):
+            raise DecodeError("http", "incomplete", offset=len(raw) - start)
+        if raw[at + size : at + size + 2] != b"\r\n":
+            raise DecodeError("http", "chunked", offset=at + size - start)
+        chunks.append(raw[at : at + size])
+        at += size + 2
+
+
+_HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
+
+
+def decompress(body: bytes, coding: str) -> bytes:
+    """Undo one content coding: gzip, or deflate in either of its two readings.
+
+    Raises
+    ------
+    DecodeError
+        ``content_encoding`` for another coding, ``compression`` for bad bytes, ``incomplete`` where the end is missing,
+        ``too_large`` beyond `MAX_DECOMPRESSED`.
+    """
+    if coding in ("gzip", "x-gzip"):
+        window = 16 + zlib.MAX_WBITS
+    elif coding == "deflate":
+        # Some send raw deflate, though RFC 9110 means zlib. A zlib header is a multiple of 31 with method 8.
+        is_zlib = len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+        window = zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
+    else:
+        raise DecodeError("http", "content_encoding")
+    stream = zlib.decompressobj(window)
+    try:
+        plain = stream.decompress(body, MAX_DECOMPRESSED + 1)
+    except zlib.error:
+        raise DecodeError("http", "compression") from None
+    if len(plain) > MAX_DECOMPRESSED:
+        raise DecodeError("http", "too_large")
+    if not stream.eof:
+        raise DecodeError("http", "incomplete", offset=len(body))
+    return plain
+
+
+def _to_utf_8(body: bytes, charset: str) -> bytes:
+    if charset not in _OTHER_CHARSETS:
+        raise DecodeError("http", "charset")
+    try:
+        return body.decode(charset).encode()
+    except UnicodeDecodeError:
+        raise DecodeError("http", "charset") from None

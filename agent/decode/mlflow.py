@@ -1,0 +1,119 @@
+"""MLflow's scoring server, and SageMaker containers, on ``/invocations``.
+
+Request: exactly one of ``dataframe_split`` (``columns`` and rows of ``data``), ``dataframe_records`` (a list of objects),
+``instances`` and ``inputs`` (as in TensorFlow Serving); or CSV. Response: ``{"predictions": ...}``, or the bare value.
+
+Sources: MLflow "Local inference server specification"; SageMaker "Common data formats for inference".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from agent.decode.block import Block, numbers, table_of_rows
+from agent.decode.csv_text import read_csv
+from agent.decode.format import CSV, JSON, Format
+from agent.decode.json_text import JsonText
+from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, number_table
+from agent.errors import DecodeError
+
+
+class Split(msgspec.Struct, gc=False):
+    """A pandas table of numbers in ``split`` orientation."""
+
+    columns: list[str]
+    data: list[list[float | None]]
+
+
+class AnySplit(msgspec.Struct, gc=False):
+    """Any pandas table in ``split`` orientation; without ``columns`` they are positions, as in pandas."""
+
+    data: list[list[Any]]
+    columns: list[str | int | float] | None = None
+
+
+class Request(msgspec.Struct, gc=False):
+    """The usual request."""
+
+    dataframe_split: Split | None = None
+    dataframe_records: list[dict[str, float | None]] | None = None
+    instances: list[NumberRow] | None = None
+    inputs: list[NumberRow] | NumberColumns | None = None
+
+
+class AnyRequest(msgspec.Struct, gc=False):
+    """Any request."""
+
+    dataframe_split: AnySplit | None = None
+    dataframe_records: list[dict[str, Any]] | None = None
+    instances: Any = None
+    inputs: Any = None
+
+
+class Response(msgspec.Struct, gc=False):
+    """The usual response."""
+
+    predictions: list[NumberRow] | NumberColumns
+
+
+_REQUEST = JsonText(Request, AnyRequest)
+_RESPONSE: JsonText[Response | list[NumberRow], Any] = JsonText(Response | list[NumberRow], Any)  # type: ignore[arg-type]  # a union is a type to msgspec
+
+
+def read_inputs(body: bytes) -> Block:
+    """Read a JSON request.
+
+    Raises
+    ------
+    NotObserved, DecodeError
+        ``json``, ``fields`` (none of the four), ``shape`` (as many columns as names?), or one of `table_of_rows`.
+    """
+    try:
+        request = _REQUEST.exact(body)
+    except msgspec.DecodeError as error:
+        loose = _REQUEST.loose(body, error)
+        return _split(loose.dataframe_split) if loose.dataframe_split is not None else any_table(_given(loose))
+    return _split(request.dataframe_split) if request.dataframe_split is not None else number_table(_given(request))
+
+
+def _given(request: Request | AnyRequest) -> Any:
+    for value in (request.dataframe_records, request.instances, request.inputs):
+        if value is not None:
+            return value
+    raise DecodeError("mlflow", "fields")
+
+
+def _split(split: Split | AnySplit) -> Block:
+    if type(split) is Split and split.data and len(split.columns) == len(split.data[0]):
+        block = numbers(split.data)
+    else:
+        block = table_of_rows(split.data)
+    if split.columns is None:
+        return block
+    names = tuple(map(str, split.columns))
+    if len(names) != block.width:
+        raise DecodeError("mlflow", "shape")
+    if len(set(names)) != len(names):
+        raise DecodeError("mlflow", "duplicate_names")
+    return msgspec.structs.replace(block, names=names)
+
+
+def read_outputs(body: bytes) -> Block:
+    """Read a JSON response.
+
+    Raises
+    ------
+    NotObserved, DecodeError
+        As `read_inputs`.
+    """
+    try:
+        response = _RESPONSE.exact(body)
+    except msgspec.DecodeError as error:
+        value = _RESPONSE.loose(body, error)
+        return any_table(value["predictions"] if type(value) is dict and "predictions" in value else value)
+    return number_table(response if isinstance(response, list) else response.predictions)
+
+
+MLFLOW = Format("mlflow", {JSON: read_inputs, CSV: read_csv}, {JSON: read_outputs, CSV: read_csv})

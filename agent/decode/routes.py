@@ -1,0 +1,131 @@
+"""Which path carries what: one literal table, matched on the decoded path.
+
+Clients do send ``/v1/models/m%3Apredict``; a route's template is what metrics show, never the path itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from agent.config import CustomRoute
+from agent.decode.custom import format_of
+from agent.decode.format import Format
+from agent.decode.kserve_v1 import KSERVE_V1
+from agent.decode.mlflow import MLFLOW
+from agent.decode.open_inference import OPEN_INFERENCE
+
+OTHER = "other"
+"""The template of paths that are in no table."""
+
+ROUTES: tuple[tuple[str, Format | None], ...] = (
+    ("/v1/models/{model}:predict", KSERVE_V1),
+    ("/v1/models/{model}/versions/{version}:predict", KSERVE_V1),
+    ("/v1/models/{model}/labels/{version}:predict", KSERVE_V1),
+    ("/v2/models/{model}/infer", OPEN_INFERENCE),
+    ("/v2/models/{model}/versions/{version}/infer", OPEN_INFERENCE),
+    ("/invocations", MLFLOW),
+    # Activity only: their values are not read.
+    ("/v1/models/{model}:explain", None),
+    ("/v1/models/{model}:classify", None),
+    ("/v1/models/{model}:regress", None),
+    ("/v2/models/{model}/generate", None),
+    ("/v2/models/{model}/generate_stream", None),
+    ("/predictions/{model}", None),
+    ("/predictions/{model}/{version}", None),
+    ("/api/v1.0/predictions", None),
+    ("/api/v1.0/feedback", None),
+    ("/v1/chat/completions", None),
+    ("/v1/completions", None),
+    ("/v1/embeddings", None),
+    ("/openai/v1/chat/completions", None),
+    ("/openai/v1/completions", None),
+    ("/openai/v1/embeddings", None),
+    # Metadata.
+    ("/v1/models", None),
+    ("/v1/models/{model}", None),
+    ("/v1/models/{model}/versions/{version}", None),
+    ("/v2", None),
+    ("/v2/models/{model}", None),
+    ("/v2/models/{model}/versions/{version}", None),
+    ("/v2/models/{model}/config", None),
+    ("/v2/models/{model}/stats", None),
+    ("/v2/models/{model}/versions/{version}/stats", None),
+    ("/v2/repository/index", None),
+    ("/models", None),
+    ("/version", None),
+    ("/metrics", None),
+    # Probes.
+    ("/v2/health/live", None),
+    ("/v2/health/ready", None),
+    ("/v2/models/{model}/ready", None),
+    ("/v2/models/{model}/versions/{version}/ready", None),
+    ("/ping", None),
+    ("/health", None),
+    ("/healthz", None),
+    ("/livez", None),
+    ("/readyz", None),
+    ("/", None),
+)
+"""Path templates and the format of what is posted to them. A ``{part}`` is one segment, or the rest of one."""
+
+
+class Route(NamedTuple):
+    """Where a request goes."""
+
+    template: str
+    format: Format | None
+    """Its wire format, or ``None`` where the values are not read."""
+    model: str
+    """As the path names it, or empty."""
+    version: str
+    """As the path names it (a TensorFlow Serving label too), or empty."""
+
+
+NOWHERE = Route(OTHER, None, "", "")
+
+
+class Routes:
+    """The table above, after the configured routes.
+
+    Parameters
+    ----------
+    custom
+        Routes of the user's own; they win over the table.
+    """
+
+    def __init__(self, custom: Sequence[CustomRoute] = ()) -> None:
+        table = [(route.path, format_of(route)) for route in custom]
+        self._table = [(template, wire, _pattern(template)) for template, wire in (*table, *ROUTES)]
+
+    def match(self, method: str, target: str) -> Route:
+        """Find the route of a request target: origin form or absolute form, with or without a query.
+
+        Only a POST has a format.
+        """
+        path = target.partition("?")[0]
+        if not path.startswith("/"):
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        if "%" in path:
+            path = unquote(path)
+        for template, wire, pattern in self._table:
+            found = pattern.fullmatch(path)
+            if found is not None:
+                names = found.groupdict()
+                return Route(template, wire if method == "POST" else None, names.get("model", ""), names.get("version", ""))
+        return NOWHERE
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", template)
+    seen: set[str] = set()
+    for at in range(1, len(parts), 2):
+        name = parts[at]
+        group = f"?P<{name}>" if name in ("model", "version") and name not in seen else "?:"
+        seen.add(name)
+        parts[at] = f"({group}[^/]+)"
+    for at in range(0, len(parts), 2):
+        parts[at] = re.escape(parts[at])
+    return re.compile("".join(parts))
