@@ -69,3 +69,23 @@ class Batch:
     outputs: Side
     exchanges: int = 1
     time_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A batch, sorted out by the schema check for the sketches.
+
+    Parameters
+    ----------
+    rows
+        Of the inputs, or of the outputs where there are no inputs.
+    values
+        Per column of the schema what the sketches should see, or ``None`` if the batch does not have the column. Numeric
+        columns are float64, without the values of a wrong type; others are as they came.
+    violations
+        Rows by (column, kind); only what occurred.
+    """
+
+    rows: int
+    values: tuple[Values | None, ...]
+    violations: dict[tuple[str, str], int]

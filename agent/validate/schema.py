@@ -8,7 +8,6 @@ Names that a sender chose are never used as keys: columns that the profile does 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, nan
 from operator import ne
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.batch import Batch, Side, Values
+from agent.batch import Batch, Checked, Side, Values
 from agent.profile.format import CATEGORY_TYPES, NUMERIC_TYPES
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.categorical import places, tally
@@ -46,26 +45,6 @@ WHOLE = ""
 """The column's name in violations that belong to a whole side."""
 OTHER = "_other"
 """The column's name for columns that the profile does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A batch, sorted out.
-
-    Parameters
-    ----------
-    rows
-        Of the inputs, or of the outputs where there are no inputs.
-    values
-        Per column of `Schema.columns` what the sketches should see, or ``None`` if the batch does not have the column.
-        Numeric columns are float64, without the values of a wrong type; others are as they came.
-    violations
-        Rows by (column, kind); only what occurred.
-    """
-
-    rows: int
-    values: tuple[Values | None, ...]
-    violations: dict[tuple[str, str], int]
 
 
 class Checker:

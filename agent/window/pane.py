@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from agent.batch import Checked
 from agent.errors import OutriderError
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.categorical import CategorySketch
 from agent.sketch.numeric import NumericSketch
 from agent.sketch.wire import read
-from agent.validate.schema import Checked
 
 Sketch = NumericSketch | CategorySketch
 

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.batch import Checked
 from agent.errors import OutriderError
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.numeric import NumericSketch
 from agent.sketch.summary import Summary
 from agent.sketch.wire import read
-from agent.validate.schema import Checked
 from agent.window.pane import Pane, Sketch
 
 SLOTS = 60
