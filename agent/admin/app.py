@@ -55,7 +55,7 @@ SOURCES: web.AppKey[Sources] = web.AppKey("sources", Sources)
 """Where an application keeps its sources."""
 
 
-def application(sources: Sources) -> web.Application:
+def make_app(sources: Sources) -> web.Application:
     """Make the aiohttp application. It answers every fault, its own included, with JSON."""
     app = web.Application(middlewares=[_json_faults])
     app[SOURCES] = sources

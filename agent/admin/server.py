@@ -10,49 +10,50 @@ from agent.config import Address
 from agent.errors import OutriderError
 
 
-class Serving:
-    """An application that is being served. Made by `serve`.
+class AdminServer:
+    """An application and its port, without an access log.
+
+    Parameters
+    ----------
+    app
+        As `agent.admin.app.make_app` makes it.
+    address
+        Where to listen; port 0 takes any free one.
 
     Attributes
     ----------
     address
-        Where; with the port that the system chose, if it was asked to.
+        Where it listens; with the port that the system chose, once started.
     """
 
-    def __init__(self, runner: web.AppRunner, address: Address) -> None:
-        self._runner = runner
+    def __init__(self, app: web.Application, address: Address) -> None:
         self.address = address
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+
+    async def start(self) -> None:
+        """Open the port and answer from now on.
+
+        Raises
+        ------
+        OutriderError
+            If the port is in use or may not be opened. Nothing is left behind then.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.address.host, self.address.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = error.strerror or str(error)
+            raise OutriderError(f"OUTRIDER_ADMIN={self.address}: can't listen there ({reason}); set another port") from error
+        self.address = Address(self.address.host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Close the port and what is connected to it; requests under way get a second."""
+        """Close the port; requests under way get a second. Does nothing where it never started."""
         await self._runner.cleanup()
 
     async def __aenter__(self) -> Self:
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
-
-
-async def serve(app: web.Application, address: Address) -> Serving:
-    """Open a port and answer from now on, without an access log.
-
-    Parameters
-    ----------
-    address
-        Port 0 takes any free one.
-
-    Raises
-    ------
-    OutriderError
-        If the port is in use or may not be opened.
-    """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, address.host, address.port).start()
-    except OSError as error:
-        await runner.cleanup()
-        reason = error.strerror or str(error)
-        raise OutriderError(f"OUTRIDER_ADMIN={address}: can't listen there ({reason}); set another port") from error
-    return Serving(runner, Address(address.host, runner.addresses[0][1]))

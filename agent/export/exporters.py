@@ -62,10 +62,10 @@ def choose(signal: str, environ: Mapping[str, str]) -> Choice:
     return Choice(otlp, "console" in names, tuple(faults))
 
 
-def metric_exporters(choice: Choice) -> list[MetricExporter]:
+def metric_exporters(choice: Choice, environ: Mapping[str, str]) -> list[MetricExporter]:
     """Make the exporters of metrics; raises whatever OpenTelemetry raises on a value it can't use."""
     exporters: list[MetricExporter] = [ConsoleMetricExporter()] if choice.console else []
-    timeout_s = _timeout_s("METRICS", os.environ)
+    timeout_s = _timeout_s("METRICS", environ)
     if choice.otlp == "grpc":
         _quiet_grpc()
         from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc  # noqa: PLC0415 - 11 MB
@@ -78,7 +78,7 @@ def metric_exporters(choice: Choice) -> list[MetricExporter]:
     return exporters
 
 
-def span_exporters(choice: Choice) -> list[SpanExporter]:
+def span_exporters(choice: Choice, _: Mapping[str, str]) -> list[SpanExporter]:
     """Make the exporters of spans; raises whatever OpenTelemetry raises on a value it can't use."""
     exporters: list[SpanExporter] = [ConsoleSpanExporter()] if choice.console else []
     if choice.otlp == "grpc":

@@ -34,7 +34,7 @@ class ExportCounters:
     failures
         Exports that failed, by signal: ``metrics``, ``traces``.
     spans_dropped
-        Spans that no longer fitted into the queue.
+        Spans that were lost: the queue was full, or the collector took none.
     """
 
     failures: dict[str, int] = field(default_factory=dict)

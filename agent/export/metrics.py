@@ -245,7 +245,7 @@ METRICS: tuple[Metric, ...] = (
         ("signal",), readings.export_failures,
     ),
     Metric(
-        "outrider.export.spans_dropped", _COUNTER, "{span}", "Spans dropped because too many were waiting.",
+        "outrider.export.spans_dropped", _COUNTER, "{span}", "Spans that were lost: too many were waiting, or nobody took them.",
         (), readings.spans_dropped,
     ),
 )  # fmt: skip

@@ -91,8 +91,13 @@ class Periodic:
         """Export soon instead of after the interval."""
         self._awake.set()
 
-    def shutdown(self, timeout_s: float) -> bool:
-        """Export a last time and end.
+    def stop(self) -> None:
+        """Export a last time, then end; does not wait for it."""
+        self._stopping = True
+        self._awake.set()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Wait for the end after `stop`.
 
         Returns
         -------
@@ -101,8 +106,6 @@ class Periodic:
             broken off; a thread that is stuck even then is left behind, and never keeps the process alive.
         """
         deadline = time.monotonic() + timeout_s
-        self._stopping = True
-        self._awake.set()
         self._thread.join(timeout_s * 0.75)
         closing = threading.Thread(target=self._close, name=f"outrider-{self._signal}-close", daemon=True)
         closing.start()

@@ -20,7 +20,7 @@ from agent.export.figures import Figures
 from agent.profile.schema import ColumnSchema
 from agent.sketch.latency import LatencyHistogram
 from agent.sketch.summary import NumericSummary, Summary
-from agent.window.activity import Activity, CallKey, Calls
+from agent.window.activity import OTHER_ROUTE, Activity, CallKey, Calls
 from agent.window.ring import BinTotals
 
 OTHER = "_other"
@@ -28,6 +28,9 @@ OTHER = "_other"
 
 MISSING = "_missing"
 """The bin of rows without a value."""
+
+UNMATCHED = ("other", OTHER_ROUTE)
+"""Routes that are no template."""
 
 DECISION_CODES = {
     Decision.NO_REFERENCE: -2,
@@ -56,16 +59,16 @@ def _calls(figures: Figures) -> Iterator[tuple[CallKey, Calls]]:
     yield from figures.activity.calls.copy().items()
 
 
-def _route(key: CallKey) -> str | None:
-    # A route that matched no template has no http.route, says the semantic convention.
-    return None if key.route == "other" else key.route
+def http_route(route: str) -> str | None:
+    """Give ``http.route``: the template, or ``None`` where none matched, as the semantic convention says."""
+    return None if route in UNMATCHED else route
 
 
-def error_type(key: CallKey) -> str | None:
-    """Say what went wrong, as ``error.type``: an outcome, or a status from 500 up; ``None`` where nothing did."""
-    if key.outcome != Outcome.COMPLETE:
-        return Outcome(key.outcome).name.lower()
-    return str(key.status) if key.status >= 500 else None
+def error_type(status: int, outcome: int) -> str | None:
+    """Give ``error.type``: the outcome, or the status from 500 up; ``None`` where nothing went wrong."""
+    if outcome not in (Outcome.COMPLETE, Outcome.TUNNEL):
+        return Outcome(outcome).name.lower()
+    return str(status) if status >= 500 else None
 
 
 def _histograms(pairs: Iterable[tuple[Values, LatencyHistogram]]) -> Iterator[Point]:
@@ -79,7 +82,7 @@ def _histograms(pairs: Iterable[tuple[Values, LatencyHistogram]]) -> Iterator[Po
 def request_duration(figures: Figures) -> Iterator[Point]:
     """Durations by method, status, route and error; a tunnel is no request and is left out."""
     return _histograms(
-        ((key.method, key.status or None, _route(key), error_type(key)), calls.duration)
+        ((key.method, key.status or None, http_route(key.route), error_type(key.status, key.outcome)), calls.duration)
         for key, calls in _calls(figures)
         if key.outcome != Outcome.TUNNEL
     )
@@ -88,7 +91,7 @@ def request_duration(figures: Figures) -> Iterator[Point]:
 def upstream_duration(figures: Figures) -> Iterator[Point]:
     """Time the model server itself, by status and route."""
     return _histograms(
-        ((key.status or None, _route(key)), calls.upstream)
+        ((key.status or None, http_route(key.route)), calls.upstream)
         for key, calls in _calls(figures)
         if key.outcome != Outcome.TUNNEL and calls.upstream.count
     )
@@ -103,12 +106,12 @@ def _summed(pairs: Iterable[tuple[Values, int]]) -> Iterator[Point]:
 
 def request_size(figures: Figures) -> Iterator[Point]:
     """Bytes in, by route."""
-    return _summed(((_route(key),), calls.request_bytes) for key, calls in _calls(figures))
+    return _summed(((http_route(key.route),), calls.request_bytes) for key, calls in _calls(figures))
 
 
 def response_size(figures: Figures) -> Iterator[Point]:
     """Bytes out, by route."""
-    return _summed(((_route(key),), calls.response_bytes) for key, calls in _calls(figures))
+    return _summed(((http_route(key.route),), calls.response_bytes) for key, calls in _calls(figures))
 
 
 def exchanges(figures: Figures) -> Iterator[Point]:
@@ -294,5 +297,5 @@ def export_failures(figures: Figures) -> Iterator[Point]:
 
 
 def spans_dropped(figures: Figures) -> Iterator[Point]:
-    """Spans that no longer fitted into the queue."""
+    """Count spans that were lost."""
     yield (), figures.exports.spans_dropped

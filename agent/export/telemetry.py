@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
@@ -13,7 +13,8 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agent.clock import Now, wall_ns
-from agent.export import exporters
+from agent.exchange import Exchange
+from agent.export import exporters, prometheus
 from agent.export.figures import ExportCounters, Figures
 from agent.export.otlp import Collector
 from agent.export.periodic import Complaints, Periodic
@@ -21,18 +22,18 @@ from agent.export.spans import Spans
 
 _log = logging.getLogger("outrider.export")
 _T = TypeVar("_T")
+_Make = Callable[[exporters.Choice, Mapping[str, str]], list[_T]]
 
 
-def resource_of(version: str, instance: str) -> Resource:
-    """Say what the telemetry is about: ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES``, and defaults for the rest.
+def resource_of(environ: Mapping[str, str], version: str) -> Resource:
+    """Say what the telemetry is about: what the environment says, and defaults for the rest.
 
-    Parameters
-    ----------
-    instance
-        ``service.instance.id`` where the environment names none: should stay the same over a restart.
+    ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` are read by OpenTelemetry. ``service.instance.id`` is by default the
+    name of the host, which in Kubernetes is the pod's: it stays the same when the monitor starts again.
     """
     given = OTELResourceDetector().detect().attributes
-    defaults = {"service.name": "outrider", "service.version": version, "service.instance.id": instance}
+    pod = str(given.get("k8s.pod.name") or environ.get("HOSTNAME") or socket.gethostname())
+    defaults = {"service.name": "outrider", "service.version": version, "service.instance.id": pod}
     return Resource.create({name: value for name, value in defaults.items() if name not in given})
 
 
@@ -43,12 +44,10 @@ class Telemetry:
     ----------
     figures
         Gives the figures of the moment; called on the export's own thread.
+    environ
+        With the ``OTEL_*`` variables. The process's own environment: OpenTelemetry's exporters look nowhere else.
     counters
         Where failed exports and dropped spans are counted.
-    version
-        Outrider's own.
-    instance
-        As in `resource_of`.
     now
         Wall clock.
 
@@ -63,35 +62,35 @@ class Telemetry:
     def __init__(
         self,
         figures: Callable[[], Figures],
+        environ: Mapping[str, str],
         counters: ExportCounters,
         *,
-        version: str,
-        instance: str,
         now: Now = wall_ns,
     ) -> None:
-        self.resource = resource_of(version, instance)
+        version = figures().version
+        self.resource = resource_of(environ, version)
         self._figures = figures
         self._now = now
         self._complaints = Complaints()
         self._complaints.install()
         scope = InstrumentationScope("outrider", version)
-        preference = os.environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "")
+        preference = environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "")
         self._collector = Collector(self.resource, scope, preference)
-        metrics, traces = exporters.choose("METRICS", os.environ), exporters.choose("TRACES", os.environ)
+        metrics, traces = exporters.choose("METRICS", environ), exporters.choose("TRACES", environ)
         for fault in dict.fromkeys(metrics.faults + traces.faults):
             _log.warning("%s", fault)
-        self._metric_exporters: list[MetricExporter] = self._made(exporters.metric_exporters, metrics)
-        span_exporters = self._made(exporters.span_exporters, traces)
-        capacity, batch = _whole("OTEL_BSP_MAX_QUEUE_SIZE", 2048), _whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
+        self._metric_exporters: list[MetricExporter] = self._made(exporters.metric_exporters, metrics, environ)
+        span_exporters = self._made(exporters.span_exporters, traces, environ)
+        capacity, batch = _whole(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 2048), _whole(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
         self.spans = Spans(span_exporters, self.resource, scope, counters, capacity=capacity, batch=batch, wake=self._wake)
         self._threads: list[Periodic] = []
         if self._metric_exporters:
-            interval_s = exporters.milliseconds("OTEL_METRIC_EXPORT_INTERVAL", 60000, os.environ) / 1000
+            interval_s = exporters.milliseconds("OTEL_METRIC_EXPORT_INTERVAL", 60000, environ) / 1000
             self._threads.append(
                 Periodic("metrics", self._export_metrics, self._close_metrics, interval_s, counters, self._complaints)
             )
         if span_exporters:
-            delay_s = exporters.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000, os.environ) / 1000
+            delay_s = exporters.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000, environ) / 1000
             self._threads.append(Periodic("traces", self.spans.export, self.spans.close, delay_s, counters, self._complaints))
         self._traces = self._threads[-1] if span_exporters else None
 
@@ -99,6 +98,14 @@ class Telemetry:
     def target(self) -> dict[str, str]:
         """The resource's attributes as text."""
         return {name: str(value) for name, value in self.resource.attributes.items()}
+
+    def record(self, exchanges: Sequence[Exchange], routes: Sequence[str]) -> None:
+        """Make spans of the sampled ones among some exchanges; `routes` has the template of each."""
+        self.spans.record(exchanges, routes)
+
+    def prometheus(self, accept: str) -> tuple[bytes, str]:
+        """Write the metrics for Prometheus, and give the text's content type; as `agent.export.prometheus.render`."""
+        return prometheus.render(self._figures(), accept, self.target)
 
     def start(self) -> None:
         """Begin to export, if the environment asks for it."""
@@ -108,14 +115,16 @@ class Telemetry:
     def shutdown(self, timeout_s: float) -> None:
         """Export a last time and end, within `timeout_s` whatever the collector does."""
         deadline = time.monotonic() + timeout_s
-        for left, thread in zip(range(len(self._threads), 0, -1), self._threads, strict=True):
-            thread.shutdown(max(0.0, deadline - time.monotonic()) / left)
+        for thread in self._threads:
+            thread.stop()
+        for thread in self._threads:
+            thread.finish(max(0.0, deadline - time.monotonic()))
         self._complaints.remove()
 
-    def _made(self, make: Callable[[exporters.Choice], list[_T]], choice: exporters.Choice) -> list[_T]:
+    def _made(self, make: _Make[_T], choice: exporters.Choice, environ: Mapping[str, str]) -> list[_T]:
         self._complaints.take()
         try:
-            made = make(choice)
+            made = make(choice, environ)
         except Exception as error:  # noqa: BLE001 - a wrong OTEL_ variable must not stop the monitor
             _log.warning("export off reason=%r", f"{type(error).__name__}: {error}")
             return []
@@ -137,6 +146,6 @@ class Telemetry:
             exporter.shutdown()
 
 
-def _whole(name: str, default: int) -> int:
-    text = os.environ.get(name, "")
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, "")
     return int(text) if text.isdecimal() and int(text) else default
