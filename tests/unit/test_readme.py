@@ -1,0 +1,68 @@
+"""The README says what the code does: tables, links, commands, settings."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.config import SETTINGS, load
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").rglob("*.md"))]
+
+by_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def test_tables_are_those_of_the_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.generate_docs", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_setting_has_one_row() -> None:
+    rows = re.findall(r"^\| `(OUTRIDER_\w+)` \|", README, re.MULTILINE)
+    assert rows == [setting.name for setting in SETTINGS]
+
+
+@pytest.mark.parametrize("suffix", ["*.md", "*.sh", "*.yaml", "*.py"])
+def test_examples_and_guide_name_only_settings_that_exist(suffix: str) -> None:
+    known = {setting.name for setting in SETTINGS}
+    texts = [README, *(path.read_text() for path in (ROOT / "examples").rglob(suffix))]
+    named = {name for text in texts for name in re.findall(r"\bOUTRIDER_[A-Z_]+\b", text)}
+    assert named <= known
+
+
+@by_document
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"(?:\]\(|src=\")([^)\"#]+)", path.read_text())
+    missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+    assert missing == []
+
+
+def test_headings_that_are_linked_exist() -> None:
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
+
+
+def test_first_screen_shows_the_two_commands() -> None:
+    first = README.splitlines()[:40]
+    assert any("outrider demo" in line for line in first)
+    assert "tests/run" in first
+
+
+def test_ports_of_the_guide_are_the_defaults() -> None:
+    settings = load({})
+    for address, row in ((settings.listen, "inference"), (settings.admin, "admin"), (settings.health, "health")):
+        assert f"| {address.port} | {row} |" in README
