@@ -42,11 +42,11 @@ class ClientSide(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_connecting",
-        "_eof",
         "_held",
         "_refused",
         "_upgrading",
         "context",
+        "ended",
         "flights",
         "mode",
         "transport",
@@ -62,7 +62,7 @@ class ClientSide(asyncio.Protocol):
         self.tunnel: Tunnel | None = None
         self._body: Body | None = None
         self._held = b""
-        self._eof = False
+        self.ended = False
         self._refused = ""
         self._upgrading = False
         self._connecting: asyncio.Task[None] | None = None
@@ -88,10 +88,11 @@ class ClientSide(asyncio.Protocol):
         """Pass the client's end on and keep the way back open."""
         if self.mode is Mode.LINGER:
             return False
-        self._eof = True
-        if self.upstream is not None and not self.upstream.transport.is_closing():
-            self.upstream.transport.write_eof()
-        return True
+        self.ended = True
+        upstream = self.upstream
+        if upstream is not None and not upstream.transport.is_closing():
+            upstream.transport.write_eof()
+        return upstream is None or not upstream.ended
 
     def pause_writing(self) -> None:
         """Stop reading from the upstream until the client has taken what waits."""
@@ -116,7 +117,7 @@ class ClientSide(asyncio.Protocol):
                 await context.loop.create_connection(lambda: UpstreamSide(self), host, port)
         except (OSError, TimeoutError) as error:
             self._connecting = None
-            if self._eof or _HEAD_END in self._held or looks_like_http(self._held) is False:
+            if self.ended or _HEAD_END in self._held or looks_like_http(self._held) is False:
                 self._answer_unreachable(error)
 
     def connected(self, upstream: UpstreamSide) -> None:
@@ -128,7 +129,7 @@ class ClientSide(asyncio.Protocol):
         held, self._held = self._held, b""
         if held:
             self._take(held)
-        if self._eof and not upstream.transport.is_closing():
+        if self.ended and not upstream.transport.is_closing():
             upstream.transport.write_eof()
 
     def _answer_unreachable(self, error: Exception) -> None:

@@ -128,7 +128,9 @@ def _read(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, re
     except httptools.HttpParserInvalidMethodError as error:
         raise NotHttpError(str(error)) from error
     except (httptools.HttpParserError, ValueError) as error:
-        raise RefusedError(str(error)) from error
+        # After the last field, llhttp only "pauses" for a 101, which it reports as an error where no Upgrade field stands.
+        if not (reading.complete and isinstance(parser, httptools.HttpResponseParser)):
+            raise RefusedError(str(error)) from error
     if not reading.complete:
         raise RefusedError("the head does not end where its last empty line is")
 
@@ -146,6 +148,8 @@ def read_request(head: bytes) -> RequestHead:
     reading = _Reading()
     parser = httptools.HttpRequestParser(reading)
     _read(parser, reading, head)
+    if parser.get_http_version() not in ("1.1", "1.0"):
+        raise RefusedError("a version that is neither HTTP/1.1 nor HTTP/1.0")
     framing = Framing.CHUNKED if reading.chunked else Framing.LENGTH if reading.length > 0 else Framing.NONE
     if reading.coded and not reading.chunked:
         raise RefusedError("a transfer coding that is not chunked")

@@ -19,10 +19,11 @@ _HEAD_END = b"\r\n\r\n"
 class UpstreamSide(asyncio.Protocol):
     """The connection to the model server that belongs to one client."""
 
-    __slots__ = ("_body", "_held", "client", "transport")
+    __slots__ = ("_body", "_held", "client", "ended", "transport")
 
     def __init__(self, client: ClientSide) -> None:
         self.client = client
+        self.ended = False
         self._body: Body | None = None
         self._held = b""
 
@@ -46,10 +47,11 @@ class UpstreamSide(asyncio.Protocol):
     def eof_received(self) -> bool:
         """End a body that lasts until close; keep a tunnel's other direction open."""
         client = self.client
+        self.ended = True
         if client.mode is Mode.TUNNEL:
             if not client.transport.is_closing():
                 client.transport.write_eof()
-            return not client.transport.is_closing()
+            return not client.ended
         flights = client.flights
         if self._body is not None and flights and flights[0].status:
             self._ended(flights[0], until_close=True)
@@ -70,7 +72,9 @@ class UpstreamSide(asyncio.Protocol):
         client = self.client
         client.transport.write(data)
         if client.mode is Mode.HTTP:
-            self._follow(self._held + data if self._held else data)
+            if self._held:
+                data, self._held = self._held + data, b""
+            self._follow(data)
         elif client.tunnel is not None:
             client.tunnel.sent += len(data)
 
@@ -92,7 +96,6 @@ class UpstreamSide(asyncio.Protocol):
         self._follow_pieces(data)
 
     def _follow_pieces(self, data: bytes) -> None:
-        self._held = b""
         client = self.client
         context = client.context
         position, size = 0, len(data)

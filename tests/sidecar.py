@@ -1,0 +1,129 @@
+"""The real sidecar in a process of its own, for tests: started, waited for, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Found = TypeVar("Found")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listened on a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(opened.getsockname()[1]) for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
+
+
+def wait_until(look: Callable[[], Found | None], *, within_s: float = 30.0, what: str = "a condition") -> Found:
+    """Look again and again until something other than ``None`` or ``False`` is found."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None and found is not False:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {within_s:g} s in vain for {what}")
+
+
+def fetch(port: int, path: str) -> tuple[int, bytes] | None:
+    """GET from a local port; ``None`` where nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+@dataclass
+class Sidecar:
+    """A running sidecar."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    admin: int
+    health: int
+    log_path: Path
+
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def metrics(self) -> dict[str, float]:
+        """All samples of ``/metrics`` by name and labels; empty while the monitor is away."""
+        answer = fetch(self.admin, "/metrics")
+        if answer is None or answer[0] != 200:
+            return {}
+        lines = (line.rpartition(" ") for line in answer[1].decode().splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
+    def metric(self, prefix: str) -> float:
+        """The sum of all samples whose name and labels start with `prefix`."""
+        return sum(value for name, value in self.metrics().items() if name.startswith(prefix))
+
+    def report(self) -> Any:
+        answer = fetch(self.admin, "/api/report")
+        return json.loads(answer[1]) if answer is not None and answer[0] == 200 else None
+
+    def monitor(self) -> psutil.Process | None:
+        """The monitor process, if it lives."""
+        children = psutil.Process(self.process.pid).children()
+        return next((child for child in children if "monitor" in child.cmdline()), None)
+
+    def stop(self, within_s: float = 20.0) -> int:
+        """SIGTERM, then the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(within_s)
+
+
+@contextmanager
+def sidecar(tmp_path: Path, upstream: int, *, wait_for_monitor: bool = True, **settings: str) -> Iterator[Sidecar]:
+    """Run ``outrider run`` before a local port; the settings are environment variables."""
+    port, admin, health = free_ports(3)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OUTRIDER_", "OTEL_"))}
+    environ |= {
+        "OUTRIDER_LISTEN": f"127.0.0.1:{port}",
+        "OUTRIDER_UPSTREAM": f"http://127.0.0.1:{upstream}",
+        "OUTRIDER_ADMIN": f"127.0.0.1:{admin}",
+        "OUTRIDER_HEALTH": f"127.0.0.1:{health}",
+        "OUTRIDER_DRAIN_DELAY": "0s",
+        **settings,
+    }
+    log_path = tmp_path / f"sidecar-{port}.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "agent", "run"], cwd=ROOT, env=environ, stderr=log)
+        running = Sidecar(process, port, admin, health, log_path)
+        try:
+            wait_until(lambda: fetch(health, "/readyz") is not None or process.poll() is not None, what="readiness")
+            assert process.poll() is None, running.log()
+            if wait_for_monitor:
+                wait_until(lambda: bool(running.metrics()), what="the monitor's metrics")
+            yield running
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
