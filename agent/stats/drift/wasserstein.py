@@ -15,11 +15,15 @@ from agent.stats.drift.mean_shift import reference_sigma
 Floats = NDArray[np.float64]
 
 
+NARROW = 0.5
+"""A bin up to this part of σ is narrow: what a straight line hides in it is far below the tolerance."""
+
+
 def wasserstein(current: Summary, reference: Summary, alpha: float) -> Comparison:
     """Wasserstein-1 distance over the standard deviation of training (σ), with its lower bound.
 
-    ``integral(abs(F - G)) / σ``. Between the outermost bin edges F and G come from the frozen bins, whose counts are exact:
-    known at the edges, straight between them. Only outside, where bins are open-ended, they come from the points of the
+    ``integral(abs(F - G)) / σ``. F and G are known exactly at the edges of the frozen bins. Inside a narrow bin (`NARROW`)
+    they are taken as straight; inside a wide one, and in the open-ended bins at both ends, they come from the points of the
     quantile sketches, scaled to the exact count of that bin. From the sketches alone the same Normal at 300,000 rows gave
     0.04 instead of 0.
 
@@ -27,7 +31,7 @@ def wasserstein(current: Summary, reference: Summary, alpha: float) -> Compariso
     ``sqrt(2/pi) * integral(sqrt(F(1-F)/n + G(1-G)/m))``, and it exceeds its mean by more than
     ``sqrt(2 ln(1/alpha)) * sqrt(var F / n + var G / m)`` with probability at most alpha, since the distance is the largest
     difference of means over functions of slope 1, whose variance is at most the variable's own. Both hold in the Gaussian
-    limit. It also takes off the error of the sketches in the open-ended bins: half of the heaviest point's share.
+    limit. It also takes off the error of the sketches where they are used: half of the heaviest point's share.
 
     Parameters
     ----------
@@ -77,61 +81,52 @@ def wasserstein(current: Summary, reference: Summary, alpha: float) -> Compariso
 
 def _distance_and_noise(current: NumericSummary, reference: NumericSummary, sigma: float) -> tuple[float, float, float]:
     """Integrate the distance, the standard deviation of F - G, and the sketches' error; each over σ."""
-    grid, inner = _grid(current, reference)
-    f, g = _distribution(current, grid, inner), _distribution(reference, grid, inner)
-    steps = np.diff(grid) / sigma
-    distance = np.abs(f - g)
-    noise = np.sqrt(f * (1 - f) / current.count + g * (1 - g) / reference.count)
-    outside = np.ones(len(steps), dtype=bool)
-    outside[inner.start : max(inner.start, inner.stop - 1)] = False
-    blur = (_grain(current.weights) + _grain(reference.weights)) / 2
-    rest = np.minimum(np.maximum(f, g), np.maximum(1 - f, 1 - g))[:-1]
-    return (
-        _integral(distance, steps, outside),
-        _integral(noise, steps, outside),
-        float(np.minimum(blur, rest)[outside] @ steps[outside]),
-    )
-
-
-def _grid(current: NumericSummary, reference: NumericSummary) -> tuple[Floats, slice]:
-    """Sketch points below the first edge, the edges, and points from the last edge on; and where the edges stand."""
     edges = current.edges
-    points = np.concatenate([current.points, reference.points])
-    extremes = np.array([current.minimum, current.maximum, reference.minimum, reference.maximum])
-    points = np.sort(np.concatenate([points, extremes]))
-    if not len(edges):
-        return points, slice(0, 0)
-    below = points[: int(np.searchsorted(points, edges[0]))]
-    above = points[int(np.searchsorted(points, edges[-1])) :]
-    return np.concatenate([below, edges, above]), slice(len(below), len(below) + len(edges))
+    narrow = np.zeros(len(edges) + 1, dtype=bool)
+    narrow[1:-1] = np.diff(edges) <= NARROW * sigma
+    points = np.concatenate([current.points, reference.points, _extremes(current), _extremes(reference)])
+    points = points[~narrow[np.searchsorted(edges, points, side="right")]]
+    grid = np.sort(np.concatenate([points, edges]))
+    steps = np.diff(grid) / sigma
+    bins = np.searchsorted(edges, grid[:-1], side="right")
+    straight = narrow[bins]
+    f_start, f_end = _distribution(current, grid[:-1], bins, straight)
+    g_start, g_end = _distribution(reference, grid[:-1], bins, straight)
+    distance = (np.abs(f_start - g_start) + np.abs(f_end - g_end)) / 2
+    f, g = (f_start + f_end) / 2, (g_start + g_end) / 2
+    noise = np.sqrt(f * (1 - f) / current.count + g * (1 - g) / reference.count)
+    blur = (_grain(current.weights) + _grain(reference.weights)) / 2
+    mass = np.maximum(current.bin_counts / current.bin_counts.sum(), reference.bin_counts / reference.bin_counts.sum())[bins]
+    sketch = np.where(straight, 0.0, np.minimum(blur, mass))
+    return float(distance @ steps), float(noise @ steps), float(sketch @ steps)
 
 
-def _distribution(summary: NumericSummary, grid: Floats, inner: slice) -> Floats:
-    """Give the share of values up to each point of the grid (below each edge), exact at the edges."""
-    cumulative = np.cumsum(summary.bin_counts) / summary.bin_counts.sum()
+def _extremes(summary: NumericSummary) -> Floats:
+    return np.array([summary.minimum, summary.maximum])
+
+
+def _distribution(
+    summary: NumericSummary, grid: Floats, bins: NDArray[np.intp], straight: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Give the share of values up to the start and up to the end of each step of the grid.
+
+    In a narrow bin it grows from the exact share before the bin to that after it. Elsewhere it stays as it is at the start of
+    the step: the exact share before the bin plus what the sketch says of the bin, scaled to the bin's exact count.
+    """
+    after = np.cumsum(summary.bin_counts) / summary.bin_counts.sum()
+    before = np.append(0.0, after[:-1])
     shares = np.append(0.0, np.cumsum(summary.weights) / summary.weights.sum())
-    levels = shares[np.searchsorted(summary.points, grid, side="right")]
-    if not len(summary.edges):
-        return levels
-    first, last = shares[np.searchsorted(summary.points, summary.edges[[0, -1]], side="left")]
-    low, high = levels[: inner.start], levels[inner.stop :]
-    below = low * (cumulative[0] / first) if first > 0 else np.zeros_like(low)
-    start = cumulative[-2]
-    above = start + (high - last) * ((1 - start) / (1 - last)) if last < 1 else np.full_like(high, start)
-    # The sketch may have dropped the few values of an outermost bin; the extremes are known all the same.
-    below[grid[: inner.start] >= summary.maximum] = cumulative[0]
-    above[grid[inner.stop :] >= summary.maximum] = 1.0
-    whole: Floats = np.clip(np.concatenate([below, cumulative[:-1], above]), 0.0, 1.0)
-    return whole
+    at_edges = shares[np.searchsorted(summary.points, summary.edges, side="left")]
+    low, high = np.append(0.0, at_edges), np.append(at_edges, 1.0)
+    inside = (high - low)[bins]
+    part = (shares[np.searchsorted(summary.points, grid, side="right")] - low[bins]) / np.where(inside > 0, inside, 1.0)
+    # A bin whose few values the sketch dropped: all at its end, or at the maximum, which is known.
+    part = np.where((inside > 0) & (grid < summary.maximum), part, grid >= summary.maximum)
+    stepped = before[bins] + np.clip(part, 0.0, 1.0) * (after - before)[bins]
+    return np.where(straight, before[bins], stepped), np.where(straight, after[bins], stepped)
 
 
 def _grain(weights: Floats) -> float:
     """Give the share of the heaviest point: 0 for a sketch that still holds every value."""
     heaviest = float(weights.max())
     return heaviest / float(weights.sum()) if heaviest > 1 else 0.0
-
-
-def _integral(heights: Floats, steps: Floats, outside: NDArray[np.bool_]) -> float:
-    """Integrate: straight lines between the edges, steps outside."""
-    left = heights[:-1]
-    return float(np.where(outside, left, (left + heights[1:]) / 2) @ steps)
