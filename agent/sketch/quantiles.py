@@ -80,10 +80,16 @@ class Quantiles:
 def sorted_view(sketch: kll_doubles_sketch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give a KLL sketch's retained values, ascending, and their weights, each float64 of the same shape.
 
-    The weights sum to the number of values seen. Both arrays are empty for an empty sketch. Cost: 40 µs at k = 200.
+    The weights sum to the number of values seen. Both arrays are empty for an empty sketch. Cost: 60 to 160 µs at k = 200.
     """
     if sketch.is_empty():
         return np.empty(0), np.empty(0)
     pairs = np.fromiter(chain.from_iterable(sketch), dtype=np.float64, count=2 * sketch.num_retained).reshape(-1, 2)
-    order = np.argsort(pairs[:, 0], kind="stable")
-    return pairs[order, 0], pairs[order, 1]
+    if pairs[:, 1].sum() == sketch.n:
+        order = np.argsort(pairs[:, 0], kind="stable")
+        return pairs[order, 0], pairs[order, 1]
+    # datasketches 5.2: where the lowest level is empty, as often after a merge, the iterator says weight 1 for every value.
+    # The library's own view is right, and the distribution function is the way to it.
+    points = np.unique(pairs[:, 0])
+    below = np.rint(np.array(sketch.get_cdf(points, inclusive=True)) * sketch.n)
+    return points, np.diff(below[:-1], prepend=0.0)
