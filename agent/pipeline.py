@@ -1,0 +1,209 @@
+"""The monitor's pipeline: records in, a report out. One direction, no sockets, no clock of its own.
+
+``exchanges → decode → check → sketch (pane) → window → evaluate → report``
+
+A stage that fails is counted under its name and the rest goes on: nothing that a client sends, and no defect of ours, stops
+the monitor.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from agent.batch import Batch
+from agent.config import Settings
+from agent.decode.decoder import Decoder
+from agent.decode.gather import Decoded
+from agent.errors import OutriderError
+from agent.evaluate.decide import Streaks
+from agent.evaluate.evaluate import evaluate
+from agent.evaluate.report import Report
+from agent.evaluate.rule import Rule
+from agent.exchange import Exchange
+from agent.profile.schema import Schema
+from agent.validate.schema import Checker
+from agent.warmup import Warmup
+from agent.window.activity import Activity
+from agent.window.ring import BinTotals, Ring
+from agent.window.state import load, save
+
+log = logging.getLogger("outrider.monitor")
+
+
+class Pipeline:
+    """All that the monitor knows.
+
+    Parameters
+    ----------
+    settings
+        The effective configuration.
+    schema
+        What the profile promises; ``None`` where there is none.
+    learns
+        Whether the first rows become the reference where `schema` is ``None``.
+    """
+
+    def __init__(self, settings: Settings, schema: Schema | None, *, learns: bool = True) -> None:
+        self.activity = Activity()
+        self.report: Report | None = None
+        self.schema: Schema | None = None
+        self._settings = settings
+        self._decoder = Decoder(settings.routes)
+        self._rule = Rule.from_settings(settings)
+        self._streaks = Streaks()
+        self._warmup = Warmup(settings.warmup_rows, settings.model_name) if schema is None and learns else None
+        self._checker: Checker | None = None
+        self._ring: Ring | None = None
+        self._said: set[str] = set()
+        if schema is not None:
+            self._adopt(schema)
+
+    def _adopt(self, schema: Schema) -> None:
+        settings = self._settings
+        pane_ns = round(settings.pane_s * 1e9)
+        self.schema = schema
+        self._checker = Checker(schema)
+        self._ring = Ring(schema, pane_ns, max(1, round(settings.window_s / settings.pane_s)))
+        self._warmup = None
+        if settings.state_dir:
+            self._take_up_state()
+
+    def take(self, exchanges: Sequence[Exchange], now_ns: int) -> Sequence[str]:
+        """Take in records; give the route of each, for whoever builds spans.
+
+        Parameters
+        ----------
+        exchanges
+            In the order in which they ended; the more at once, the cheaper each.
+        now_ns
+            Wall clock: which pane they belong to.
+        """
+        try:
+            decoded = self._decoder.decode(exchanges)
+        except Exception:  # noqa: BLE001 - whatever a client sent must not end the monitor
+            self._fault("decode")
+            decoded = Decoded(routes=["other"] * len(exchanges))
+        try:
+            self.activity.record(exchanges, decoded.routes)
+            self._count(decoded)
+        except Exception:  # noqa: BLE001 - as above
+            self._fault("activity")
+        for batch in decoded.batches:
+            try:
+                self._take_batch(batch, now_ns)
+            except Exception:  # noqa: BLE001 - as above
+                self._fault("sketch")
+        return decoded.routes
+
+    def _count(self, decoded: Decoded) -> None:
+        activity = self.activity
+        _add(activity.decoded, decoded.decoded)
+        _add(activity.rows, decoded.rows)
+        _add(activity.unobserved, decoded.unobserved)
+        for reason, count in decoded.undecoded.items():
+            activity.undecoded[reason] = activity.undecoded.get(reason, 0) + count
+
+    def _take_batch(self, batch: Batch, now_ns: int) -> None:
+        if self._warmup is not None:
+            self._warmup.add(batch)
+            if self._warmup.is_full:
+                self._learn()
+            return
+        if self._checker is None or self._ring is None or self.schema is None:
+            return
+        if batch.model and self.schema.model and batch.model != self.schema.model:
+            _add(self.activity.unobserved, {"other_model": batch.exchanges})
+            self._say_once(
+                "other_model", "requests are for another model than the profile; only counted profile_model=%s", self.schema.model
+            )
+            return
+        checked = self._checker.check(batch)
+        for violation, count in checked.violations.items():
+            self.activity.violations[violation] = self.activity.violations.get(violation, 0) + count
+        self._ring.update(checked, now_ns)
+
+    def _learn(self) -> None:
+        warmup = self._warmup
+        if warmup is None:
+            return
+        try:
+            schema = warmup.schema()
+        except OutriderError as error:
+            self._fault("warmup")
+            log.error("the first rows can't become a reference; starting over reason=%r", str(error))
+            self._warmup = Warmup(self._settings.warmup_rows, self._settings.model_name)
+            return
+        log.info("learned a reference from the first rows rows=%d columns=%d", warmup.rows, len(schema.columns))
+        self._adopt(schema)
+
+    def tick(self, now_ns: int) -> Report | None:
+        """Close the pane, evaluate the window and save the state; call it at each pane's end. Gives the newest report."""
+        if self._ring is None or self.schema is None:
+            return self.report
+        try:
+            self._ring.rotate(now_ns)
+            window = self._ring.window(now_ns)
+            before = self.report
+            self.report, self._streaks = evaluate(
+                window, self.schema, self._rule, self._streaks, self.activity.violations, now_ns
+            )
+            _log_changes(before, self.report)
+        except Exception:  # noqa: BLE001 - a statistic that fails must not end the monitor
+            self._fault("evaluate")
+        self.save()
+        return self.report
+
+    def totals(self) -> Mapping[str, BinTotals]:
+        """Rows in each frozen bin since the start, by column."""
+        return self._ring.totals() if self._ring is not None else {}
+
+    # State over restarts
+
+    def save(self) -> None:
+        """Write the panes to the state directory, if there is one."""
+        if self._ring is None or not self._settings.state_dir:
+            return
+        try:
+            save(self._ring, self._settings.state_dir)
+        except (OSError, OutriderError) as error:
+            self._fault("state", quiet=True)
+            self._say_once("state", "the state can't be saved; going on without reason=%r", str(error))
+
+    def _take_up_state(self) -> None:
+        if self._ring is None:
+            return
+        try:
+            if load(self._ring, self._settings.state_dir):
+                log.info("took up the window of the last run dir=%s", self._settings.state_dir)
+        except (OSError, OutriderError) as error:
+            self._fault("state", quiet=True)
+            log.warning("the saved state can't be used; starting with an empty window reason=%r", str(error))
+
+    # What goes wrong
+
+    def _fault(self, stage: str, *, quiet: bool = False) -> None:
+        _add(self.activity.faults, {stage: 1})
+        if not quiet and stage not in self._said:
+            self._said.add(stage)
+            log.exception("a fault of Outrider's own; counted from now on and not said again stage=%s", stage)
+
+    def _say_once(self, key: str, message: str, *values: object) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            log.warning(message, *values)
+
+
+def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count
+
+
+def _log_changes(before: Report | None, after: Report) -> None:
+    earlier = {column.name: column.decision for column in before.columns} if before is not None else {}
+    for column in after.columns:
+        was, now = earlier.get(column.name), column.decision
+        if now == "drifted" and was != now:
+            log.warning("column drifted column=%s reason=%r", column.name, column.reason)
+        elif was == "drifted" and was != now:
+            log.info("column no longer drifted column=%s decision=%s", column.name, now)
