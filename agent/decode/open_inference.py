@@ -150,11 +150,13 @@ def _one_tensor(tensor: Tensor, version: str) -> Block | None:
         return None
     rows = shape[0]
     width = shape[1] if len(shape) == 2 else 1
+    if not 0 < width <= MAX_COLUMNS:
+        return None
     names: int | tuple[str, ...] = width if width > 1 else (tensor.name,)
     try:
-        if rows * width == len(data) and width > 0:
+        if rows * width == len(data):
             return Block(names, True, rows, pack_flat(data), version)  # type: ignore[arg-type]  # struct checks
-        if rows == len(data) and width <= MAX_COLUMNS:
+        if rows == len(data):
             return Block(names, True, rows, b"".join(starmap(packers[width], data)), version)  # type: ignore[arg-type]  # struct checks
     except (struct.error, TypeError):
         pass  # missing values, or nested otherwise

@@ -1,0 +1,154 @@
+"""Recorded traffic of real servers: every exchange is read or counted, and the telling ones give just these columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.config import CustomRoute
+from agent.decode.decoder import Decoder
+from tests.exchanges import CAPTURES, as_lists, captured, captured_cases
+
+if not CAPTURES.is_dir():
+    pytest.skip("part missing: recorded captures beside the repository", allow_module_level=True)
+
+MATRIX = {"0": [5.1, 6.7], "1": [3.5, 3.0], "2": [1.4, 5.2], "3": [0.2, 2.3]}
+NAMED = dict(
+    zip(("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"), MATRIX.values(), strict=True)
+)
+SINGLE = {
+    "0": [5.099999904632568, 6.699999809265137],
+    "1": [3.5, 3.0],
+    "2": [1.399999976158142, 5.199999809265137],
+    "3": [0.20000000298023224, 2.299999952316284],
+}
+TRITON_ANSWER = {
+    "label": [0.0, 2.0],
+    "probs[0]": [1.0, 0.0],
+    "probs[1]": [0.0, 0.05000000074505806],
+    "probs[2]": [0.0, 0.949999988079071],
+}
+MLSERVER_ANSWER = {
+    "predict": [0.0, 2.0],
+    "predict_proba[0]": [1.0, 0.0],
+    "predict_proba[1]": [0.0, 0.05],
+    "predict_proba[2]": [0.0, 0.95],
+}
+
+READ: dict[str, tuple[str, str, str, Any, Any]] = {
+    "kserve/v1_iris_predict": ("kserve-v1", "iris", "", MATRIX, {"0": [0.0, 2.0]}),
+    **{
+        f"kserve/v2_iris_infer_{case}": ("open-inference", "iris", "", MATRIX, {"predict": [0.0, 2.0]})
+        for case in ("curl", "curl_chunked", "curl_gzip_resp", "curl_nested", "expect100", "traceparent")
+    },
+    **{
+        f"mlserver/v2_iris_{case}": ("open-inference", "iris", "v1", MATRIX, MLSERVER_ANSWER)
+        for case in (
+            "infer_curl", "infer_curl_chunked", "infer_curl_gzip_resp", "infer_curl_nested", "infer_curl_versioned",
+            "infer_expect100", "infer_traceparent", "tritonhttp_json",
+        )
+    },
+    **{
+        f"triton/v2_iris_{case}": ("open-inference", "iris", "1", SINGLE, TRITON_ANSWER)
+        for case in (
+            "infer_curl", "infer_curl_chunked", "infer_curl_gzip_resp", "infer_curl_nested", "infer_curl_versioned",
+            "infer_traceparent", "tritonhttp_json",
+        )
+    },
+    **{
+        f"mlflow/iris_{case}": ("mlflow", "", "", NAMED, {"0": [0.0, 2.0]})
+        for case in ("csv", "dataframe_records", "dataframe_split", "inputs", "instances")
+    },
+    "kserve/v2_iris_tritonhttp_binary": ("open-inference", "iris", "", {}, {"predict": [0.0, 2.0]}),
+    "triton/v2_iris_tritonhttp_binary_in_json_out": ("open-inference", "iris", "1", {}, TRITON_ANSWER),
+}  # fmt: skip
+"""Format, model, version, inputs, outputs."""
+
+UNDECODED = {
+    "kserve/v2_iris_tritonhttp_binary": {("open-inference", "binary_tensors"): 1},
+    "kserve/v2_iris_tritonhttp_binary_in_json_out": {("open-inference", "binary_tensors"): 1},
+    "triton/v2_iris_tritonhttp_binary": {("open-inference", "binary_tensors"): 2},
+    "triton/v2_iris_tritonhttp_binary_gzip": {("open-inference", "binary_tensors"): 2},
+    "triton/v2_iris_tritonhttp_binary_in_json_out": {("open-inference", "binary_tensors"): 1},
+}
+
+FAILED = {
+    "kserve/v1_iris_bad_json", "kserve/v1_iris_bad_shape", "kserve/v1_nomodel", "kserve/v2_iris_infer_bad_json",
+    "kserve/v2_iris_infer_bad_shape", "kserve/v2_iris_tritonhttp_json", "kserve/v2_nomodel_infer", "mlflow/iris_bad_json",
+    "mlflow/iris_bad_schema", "mlserver/v2_iris_infer_bad_json", "mlserver/v2_iris_infer_bad_shape",
+    "mlserver/v2_iris_tritonhttp_binary", "mlserver/v2_iris_tritonhttp_binary_gzip",
+    "mlserver/v2_iris_tritonhttp_binary_in_json_out", "mlserver/v2_nomodel_infer", "triton/v2_iris_infer_bad_json",
+    "triton/v2_iris_infer_bad_shape", "triton/v2_nomodel_infer",
+}  # fmt: skip
+"""Calls of a model that the server refused."""
+
+ROUTES = {
+    "kserve/v1_iris_predict": "/v1/models/{model}:predict",
+    "kserve/v1_models": "/v1/models",
+    "kserve/v1_iris_status": "/v1/models/{model}",
+    "kserve/v2_live": "/v2/health/live",
+    "kserve/v2_ready": "/v2/health/ready",
+    "kserve/v2_iris_ready": "/v2/models/{model}/ready",
+    "kserve/v2_iris_metadata": "/v2/models/{model}",
+    "kserve/v2_server_metadata": "/v2",
+    "kserve/metrics": "/metrics",
+    "triton/v2_iris_infer_curl_versioned": "/v2/models/{model}/versions/{version}/infer",
+    "triton/v2_iris_stats": "/v2/models/{model}/stats",
+    "triton/v2_repository_index": "/v2/repository/index",
+    "mlflow/iris_csv": "/invocations",
+    "mlflow/ping": "/ping",
+    "mlflow/health": "/health",
+    "mlflow/version": "/version",
+    "torchserve/predictions_iris": "/predictions/{model}",
+    "torchserve/predictions_iris_version": "/predictions/{model}/{version}",
+    "torchserve/management_models": "/models",
+    "vllm/chat_nonstream": "/v1/chat/completions",
+    "vllm/completions": "/v1/completions",
+}
+
+
+@pytest.mark.parametrize("case", captured_cases())
+def test_every_capture_is_read_or_counted(case: str) -> None:
+    decoder = Decoder()
+    exchange = captured(case)
+    result = decoder.decode([exchange])
+    again = decoder.decode([exchange])
+    assert len(result.routes) == 1
+    assert result.routes != ["other"]
+    assert result.undecoded == UNDECODED.get(case, {})
+    assert result.unobserved == ({"status": 1} if case in FAILED else {})
+    read_something = case in READ or case == "kserve/v2_iris_tritonhttp_binary_in_json_out"
+    assert len(result.batches) == read_something
+    assert repr(again) == repr(result)
+
+
+@pytest.mark.parametrize("case", READ)
+def test_values(case: str) -> None:
+    format, model, version, inputs, outputs = READ[case]
+    result = Decoder().decode([captured(case)])
+    (batch,) = result.batches
+    assert (batch.format, batch.model, batch.version) == (format, model, version)
+    assert as_lists(batch.inputs) == inputs
+    assert as_lists(batch.outputs) == outputs
+    assert result.rows == {format: 2}
+
+
+@pytest.mark.parametrize("case", ROUTES)
+def test_routes(case: str) -> None:
+    assert Decoder().decode([captured(case)]).routes == [ROUTES[case]]
+
+
+def test_torchserve_through_a_configured_route() -> None:
+    route = CustomRoute("/predictions/{model}", "$.instances", "$.predictions")
+    (batch,) = Decoder((route,)).decode([captured("torchserve/predictions_iris")]).batches
+    assert batch.model == "iris"
+    assert as_lists(batch.inputs) == MATRIX
+    assert as_lists(batch.outputs) == {"0": [0.0, 2.0]}
+
+
+def test_one_batch_for_all_curl_calls_of_a_server() -> None:
+    cases = [case for case in READ if case.startswith("mlserver/")]
+    (batch,) = Decoder().decode([captured(case) for case in cases]).batches
+    assert batch.exchanges == len(cases)
+    assert as_lists(batch.inputs) == {name: values * len(cases) for name, values in MATRIX.items()}

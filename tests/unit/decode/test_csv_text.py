@@ -1,0 +1,55 @@
+"""CSV bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.decode.csv_text import read_csv
+from agent.decode.gather import side
+from agent.errors import DecodeError
+from tests.exchanges import as_lists
+
+
+def columns(body: bytes) -> dict[str, list[Any]]:
+    block = read_csv(body)
+    return as_lists(side(block.names, block.numeric, block.rows, [block.values]))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"a,b\n1,2\n3,4\n", {"a": [1.0, 3.0], "b": [2.0, 4.0]}),
+        (b"\xef\xbb\xbfa,b\r\n1,2\r\n", {"a": [1.0], "b": [2.0]}),
+        (b"1,2\n3,4", {"0": [1.0, 3.0], "1": [2.0, 4.0]}),
+        (b"-1.5e3\n", {"0": [-1500.0]}),
+        (b"a,b\n1,\n,NA\n", {"a": [1.0, None], "b": [None, None]}),
+        (b'a,b\n1,"x, ""y"""\n2,\n', {"a": [1.0, 2.0], "b": ['x, "y"', None]}),
+        (b"a\ntrue\nFALSE\n\n", {"a": [True, False]}),
+        (b"a\ntrue\n1\n", {"a": ["true", "1"]}),
+        (b"a\n1_000\n", {"a": ["1_000"]}),
+        (b"a\ninf\n", {"a": [float("inf")]}),
+    ],
+)
+def test_columns_are_what_their_fields_are(body: bytes, expected: dict[str, list[Any]]) -> None:
+    assert columns(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "no_rows"),
+        (b"a,b\n", "no_rows"),
+        (b"a,b\n1\n", "ragged"),
+        (b"a,a\n1,2\n", "duplicate_names"),
+        (b'a\n"1', "csv"),
+        (b'a\n"1"x\n', "csv"),
+        (b"a\n\xff\n", "charset"),
+        (b"a\n" + b"x" * 200_000, "csv"),
+    ],
+)
+def test_what_is_no_table_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(DecodeError) as error:
+        read_csv(body)
+    assert error.value.reason == reason

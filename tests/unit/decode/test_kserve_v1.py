@@ -1,0 +1,142 @@
+"""KServe V1 and TensorFlow Serving's REST API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agent.decode.decoder import Decoder
+from agent.decode.kserve_v1 import read_inputs, read_outputs
+from agent.errors import DecodeError
+from tests.exchanges import as_lists, exchange, json_exchange, kinds, request_bytes, response_bytes
+
+PREDICT = "/v1/models/iris:predict"
+
+
+def decode_one(question: Any, answer: Any) -> Any:
+    result = Decoder().decode([json_exchange(PREDICT, question, answer)])
+    assert not result.undecoded
+    assert not result.unobserved
+    (batch,) = result.batches
+    return batch
+
+
+def test_rows_by_position() -> None:
+    batch = decode_one({"instances": [[5.1, 3], [6.7, None]]}, {"predictions": [0, 2]})
+    assert (batch.format, batch.model, batch.version, batch.exchanges) == ("kserve-v1", "iris", "", 1)
+    assert as_lists(batch.inputs) == {"0": [5.1, 6.7], "1": [3.0, None]}
+    assert as_lists(batch.outputs) == {"0": [0.0, 2.0]}
+    assert batch.inputs.positional
+    assert batch.outputs.positional
+    assert kinds(batch.inputs) == ["f", "f"]
+
+
+def test_rows_with_names() -> None:
+    batch = decode_one(
+        {"instances": [{"age": 3, "city": "Bern"}, {"age": None, "city": None}]}, {"predictions": [{"p": 0.5}, {"p": 1}]}
+    )
+    assert as_lists(batch.inputs) == {"age": [3.0, None], "city": ["Bern", None]}
+    assert kinds(batch.inputs) == ["f", "O"]
+    assert not batch.inputs.positional
+    assert as_lists(batch.outputs) == {"p": [0.5, 1.0]}
+
+
+def test_mixed_rows_keep_each_type() -> None:
+    batch = decode_one({"instances": [["1", 1, True], ["2", 2.5, False]]}, {"predictions": ["yes", "no"]})
+    assert as_lists(batch.inputs) == {"0": ["1", "2"], "1": [1.0, 2.5], "2": [True, False]}
+    assert kinds(batch.inputs) == ["O", "f", "O"]
+    assert as_lists(batch.outputs) == {"0": ["yes", "no"]}
+
+
+def test_scalars_are_rows_of_one_column() -> None:
+    assert as_lists(decode_one({"instances": [1, 2, 3]}, {"predictions": [[1, 0], [0, 1], [1, 1]]}).inputs) == {
+        "0": [1.0, 2.0, 3.0]
+    }
+
+
+def test_columnar_requests_and_their_answers() -> None:
+    batch = decode_one({"inputs": {"a": [1, 2], "b": [[3, 4], [5, 6]]}}, {"outputs": {"p": [0.1, 0.2]}})
+    assert as_lists(batch.inputs) == {"a": [1.0, 2.0], "b[0]": [3.0, 5.0], "b[1]": [4.0, 6.0]}
+    assert as_lists(batch.outputs) == {"p": [0.1, 0.2]}
+    assert as_lists(decode_one({"inputs": [[1, 2]]}, {"outputs": [7]}).inputs) == {"0": [1.0], "1": [2.0]}
+
+
+def test_predictions_of_any_shape() -> None:
+    for predictions, columns in (
+        ({"label": [1, 2], "score": [0.5, None]}, {"label": [1.0, 2.0], "score": [0.5, None]}),
+        ({"label": 1, "name": "a"}, {"label": [1.0], "name": ["a"]}),
+        (0.25, {"0": [0.25]}),
+        ([{"probs": [0.1, 0.9]}], {"probs[0]": [0.1], "probs[1]": [0.9]}),
+        (True, {"0": [True]}),
+    ):
+        assert as_lists(decode_one({"instances": [[1]]}, {"predictions": predictions}).outputs) == columns
+
+
+def test_bare_nan_and_infinity_are_numbers() -> None:
+    batch = decode_one('{"instances": [[NaN, Infinity, -Infinity, 1e999, 1]]}', {"predictions": [1]})
+    assert as_lists(batch.inputs) == {"0": [None], "1": [float("inf")], "2": [float("-inf")], "3": [float("inf")], "4": [1.0]}
+
+
+def test_the_path_may_be_encoded_and_have_a_version_or_label() -> None:
+    for target, version in (
+        ("/v1/models/iris%3Apredict", ""),
+        ("/v1/models/iris/versions/3:predict", "3"),
+        ("/v1/models/iris/labels/canary:predict?x=1", "canary"),
+    ):
+        (batch,) = Decoder().decode([json_exchange(target, {"instances": [[1]]}, {"predictions": [1]})]).batches
+        assert (batch.model, batch.version) == ("iris", version)
+
+
+def test_cloud_events_in_structured_and_binary_mode() -> None:
+    payload = {"instances": [[1, 2]]}
+    event = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": payload}
+    answer = response_bytes(json.dumps({"id": "2", "data": {"predictions": [1]}}).encode(), "application/cloudevents+json")
+    structured = exchange(
+        request_bytes(PREDICT, json.dumps(event).encode(), "application/cloudevents+json; charset=utf-8"), answer
+    )
+    binary = exchange(
+        request_bytes(PREDICT, json.dumps(payload).encode(), extra="ce-id: 1\r\nce-type: t\r\n"),
+        response_bytes(b'{"predictions": [1]}', extra="ce-id: 1\r\n"),
+    )
+    result = Decoder().decode([structured, binary])
+    (batch,) = result.batches
+    assert as_lists(batch.inputs) == {"0": [1.0, 1.0], "1": [2.0, 2.0]}
+    assert as_lists(batch.outputs) == {"0": [1.0, 1.0]}
+
+
+def test_an_event_without_data_is_counted() -> None:
+    event = exchange(
+        request_bytes(PREDICT, b'{"id": "1"}', "application/cloudevents+json"), response_bytes(b'{"predictions": [1]}')
+    )
+    assert Decoder().decode([event]).undecoded == {("kserve-v1", "cloud_event"): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "json"),
+        (b'{"instances": [[', "json"),
+        (b"\xff\xfe", "json"),
+        (b'{"instances": ["\\ud800", NaN]}', "json"),
+        (b"[" * 100_000, "fields"),
+        (b'{"instances":' + b"[" * 100_000, "json"),
+        (b"[1]", "fields"),
+        (b"{}", "fields"),
+        (b'{"instances": null}', "fields"),
+        (b'{"instances": [[1], [1, 2]]}', "ragged"),
+        (b'{"instances": [[1], {"a": 1}]}', "mixed_rows"),
+        (b'{"inputs": {"a": [1], "b": [1, 2]}}', "shape"),
+    ],
+)
+def test_what_is_no_request_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(DecodeError) as error:
+        read_inputs(body)
+    assert error.value.reason == reason
+
+
+def test_what_is_no_response_is_refused() -> None:
+    for body in (b'{"error": "no"}', b"1"):
+        with pytest.raises(DecodeError):
+            read_outputs(body)
