@@ -157,7 +157,7 @@ def roundest(low: float, high: float) -> float:
     """Find the number with the fewest digits in ``(low, high]``, about in the middle.
 
     >>> roundest(0.12345678, 0.12399999), roundest(2.0, 3.0), roundest(-0.7, 12.9)
-    (0.1237, 3.0, 6.0)
+    (0.1237, 2.5, 6.0)
     """
     middle = low / 2 + high / 2 if abs(low) > 1.0 else (low + high) / 2  # neither overflows nor loses the smallest doubles
     for digits in range(1, 17):

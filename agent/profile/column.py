@@ -13,7 +13,7 @@ from agent.profile.blocks import Kind, Opaque, Texts, Values, as_texts, number_t
 from agent.profile.census import Census, NumberCensus, OpaqueCensus, TextCensus, take
 from agent.profile.format import CATEGORY_TYPES, NUMERIC_TYPES, Categories, ColumnProfile, Numeric
 from agent.profile.infer import MAX_CLASSES, Forced, empty_census, type_of
-from agent.profile.quantiles import kll_bytes
+from agent.profile.kll import kll_bytes
 from agent.profile.roles import Choice
 from agent.profile.tally import BinTally, CategoryTally
 

@@ -1,4 +1,4 @@
-"""Deterministic streaming quantiles, and their packing into a KLL sketch for the profile file.
+"""Deterministic streaming quantiles.
 
 The library's KLL flips a coin that nobody can seed (a global generator, seeded from the machine's entropy), so the same
 data would give another file each time. Here each level keeps every second of its sorted values and alternates which half
@@ -14,21 +14,11 @@ quantiles are exact.
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
-from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
 CAPACITY = 2048
 """Values kept per level: 16 KiB, and one level for each doubling of the data."""
-
-STORED_K = 200
-"""The k that a stored sketch declares; it promises 1.33 % rank error and keeps it with half a percent to spare."""
-
-MIN_STORED = 96
-"""Equally heavy points of a stored sketch: from this many to twice as many. With 200 columns, 60 bins and the joint
-structure a profile then stays below the 1 MiB of a ConfigMap; half of one point's weight is 0.52 % of the rows."""
 
 
 class QuantileSketch:
@@ -88,61 +78,3 @@ def collapse(values: NDArray[np.float64], weights: NDArray[np.int64]) -> tuple[N
     total = np.zeros(len(distinct), dtype=np.int64)
     np.add.at(total, inverse, weights)
     return distinct, total
-
-
-def kll_bytes(points: NDArray[np.float64], weights: NDArray[np.int64]) -> bytes:
-    """Pack weighted points as a ``kll_doubles_sketch`` with k = `STORED_K`.
-
-    Parameters
-    ----------
-    points
-        Ascending, finite, shape ``(n,)``; the first and the last are the minimum and the maximum.
-    weights
-        Positive, shape ``(n,)``.
-
-    Returns
-    -------
-    bytes
-        At most 1.9 KB for any number of values. The n values are cut, in order, into spans of ``2^h`` values with
-        ``MIN_STORED <= n / 2^h < 2 * MIN_STORED``, and the remainder of that division into its powers of two, small ones
-        outermost; each span is stood for by its middle value. Layout: DataSketches, ``kll_sketch_impl.hpp``.
-    """
-    total = int(weights.sum())
-    if total < 2 * MIN_STORED:
-        exact = kll_doubles_sketch(STORED_K)
-        exact.update(np.repeat(points, weights))
-        return bytes(exact.serialize())
-    top = (total // MIN_STORED).bit_length() - 1
-    spans = _spans(total, top)
-    ends = np.cumsum(np.left_shift(np.int64(1), spans))
-    middles = ends - np.left_shift(np.int64(1), spans) // 2 - 1
-    values = points[np.searchsorted(np.cumsum(weights), np.maximum(middles, 0), side="right")]
-    levels = [values[spans == level] for level in range(top + 1)]
-    starts = np.cumsum([0, *map(len, levels)])
-    # The library keeps its levels at the end of an array that is as long as k and the number of levels say.
-    offsets = starts[:-1] + _capacity(top + 1) - starts[-1]
-    head = struct.pack("<BBBBHBBQHBB", 5, 1, 15, _LEVEL_ZERO_SORTED, STORED_K, 8, 0, total, STORED_K, top + 1, 0)
-    extremes = np.array([points[0], points[-1]], dtype="<f8")
-    return b"".join((head, offsets.astype("<u4").tobytes(), extremes.tobytes(), np.concatenate(levels).astype("<f8").tobytes()))
-
-
-_LEVEL_ZERO_SORTED = 2
-
-
-def _spans(total: int, top: int) -> NDArray[np.int64]:
-    """Say how the ranks are cut: the exponents of the spans, from the smallest values to the largest."""
-    heavy, remainder = divmod(total - 1, 1 << top)
-    # An iterator of the library stops at once where the lowest level is empty, so two spans of one value see to it that it isn't.
-    remainder += 1
-    ones = 2 - remainder % 2
-    light = [0] * ones + [bit for bit in range(1, top) if (remainder - ones) >> bit & 1]
-    return np.array(light[::2] + [top] * heavy + light[1::2][::-1], dtype=np.int64)
-
-
-def _capacity(levels: int) -> int:
-    """Say how many items the library makes room for: two thirds of the level above in each level, at least 8."""
-    total = 0
-    for depth in range(levels):
-        doubled = (STORED_K << (depth + 1)) // 3**depth
-        total += max(8, (doubled + 1) >> 1)
-    return total

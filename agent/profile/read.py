@@ -17,10 +17,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-from datasketches import kll_doubles_sketch
 
 from agent.errors import ProfileError
 from agent.profile.format import CATEGORY_TYPES, FORMAT, NUMERIC_TYPES, ROLES, Categories, ColumnProfile, Joint, Numeric, Profile
+from agent.profile.kll import check_kll
 
 MAX_BYTES = 64 << 20
 """A profile of this size, unpacked, is no profile: a gzip bomb must not take the sidecar's memory."""
@@ -160,12 +160,12 @@ def _numeric_faults(numeric: Numeric, present: int, at: str) -> Iterator[str]:
 
 def _kll_faults(numeric: Numeric, at: str) -> Iterator[str]:
     try:
-        sketch = kll_doubles_sketch.deserialize(base64.b64decode(numeric.kll, validate=True))
-    except (binascii.Error, ValueError, RuntimeError, IndexError, MemoryError) as error:
+        held = check_kll(base64.b64decode(numeric.kll, validate=True))
+    except (binascii.Error, ValueError) as error:
         yield f"{at}.kll is no quantile sketch ({error})"
         return
-    if sketch.n != numeric.count:
-        yield f"{at}.kll holds {sketch.n} values, but count is {numeric.count}"
+    if held != numeric.count:
+        yield f"{at}.kll holds {held} values, but count is {numeric.count}"
 
 
 def _category_faults(categories: Categories, present: int, at: str) -> Iterator[str]:

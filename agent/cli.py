@@ -1,0 +1,183 @@
+"""The command line. Each command imports what it needs when it is called, so that ``outrider --help`` is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.errors import ConfigError, OutriderError
+
+if TYPE_CHECKING:
+    from agent.profile.build import Progress
+    from agent.profile.format import Profile
+
+
+class Failure(click.ClickException):
+    """An error that the user can do something about: told in one line a fault, without a traceback; exit 1."""
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
+        """Write every fault to standard error."""
+        for line in self.format_message().splitlines():
+            click.echo(f"outrider: {line}", err=True)
+
+
+class ConfigFailure(Failure):
+    """Faults of the configuration: exit 2."""
+
+    exit_code = 2
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn errors on purpose into messages; configuration faults exit with 2, others with 1."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigFailure(str(error)) from error
+    except OutriderError as error:
+        raise Failure(str(error)) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="outrider", prog_name="outrider", message="%(prog)s %(version)s")
+def main() -> None:
+    """Outrider rides beside a model server and tells when the model's world has changed."""
+
+
+@main.command()
+def run() -> None:
+    """Relay inference calls and watch them. Configured by OUTRIDER_* and OTEL_* variables."""
+    from agent.sidecar import run as run_sidecar  # noqa: PLC0415
+
+    with _told():
+        code = run_sidecar(os.environ)
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--markdown", is_flag=True, help="Print the table of all settings as Markdown, with defaults.")
+def config(*, markdown: bool) -> None:
+    """Print every setting with the value that it has in this environment."""
+    from agent.config import describe, load  # noqa: PLC0415
+
+    if markdown:
+        click.echo(settings_table())
+        return
+    with _told():
+        described = describe(load(os.environ))
+    names = max(len(setting.name) for setting, _ in described)
+    values = max(len(value) for _, value in described)
+    for setting, value in described:
+        click.echo(f"{setting.name:<{names}}  {value:<{values}}  {setting.meaning}".rstrip())
+
+
+def settings_table() -> str:
+    """Give the README's table of settings in Markdown."""
+    from agent.config import SETTINGS  # noqa: PLC0415
+
+    rows = [
+        f"| `{s.name}` | {s.type} | {f'`{s.default}`' if s.default else ''} | {s.meaning.replace('|', '&#124;')} |"
+        for s in SETTINGS
+    ]
+    return "\n".join(["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+@main.group()
+def profile() -> None:
+    """Build and look at training profiles."""
+
+
+@profile.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The profile file; gzipped if it ends in .gz."
+)
+@click.option("--label", help="The column of true values.", metavar="COLUMN")
+@click.option("--prediction", help="The column of the model's answers.", metavar="COLUMN")
+@click.option("--probability", multiple=True, help="A column of class probabilities; repeatable.", metavar="COLUMN")
+@click.option("--id", multiple=True, help="A column of row ids; repeatable.", metavar="COLUMN")
+@click.option("--time", multiple=True, help="A column of times; repeatable.", metavar="COLUMN")
+@click.option("--segment", multiple=True, help="A column that is no input but tells groups apart; repeatable.", metavar="COLUMN")
+@click.option("--exclude", multiple=True, help="A column to leave out; repeatable.", metavar="COLUMN")
+@click.option("--categorical", multiple=True, help="A column of codes, not of quantities; repeatable.", metavar="COLUMN")
+@click.option("--numeric", multiple=True, help="A column of quantities, not of codes; repeatable.", metavar="COLUMN")
+@click.option("--model-name", default="", help="Copied into the profile.")
+@click.option("--model-version", default="", help="Copied into the profile.")
+@click.option("--task", type=click.Choice(["regression", "classification"]), help="Inferred if not given.")
+@click.option("--trained-at", default="", help="When the model was trained; copied into the profile.")
+def build(data: tuple[Path, ...], output: Path, task: str | None, **named: Any) -> None:
+    """Learn what a model was trained on from DATA: CSV or Parquet files, or a folder of Parquet files.
+
+    Columns without a role are the model's inputs, in their order.
+    """
+    from agent.profile.build import build as build_profile  # noqa: PLC0415
+    from agent.profile.write import write  # noqa: PLC0415
+
+    with _told(), _progress() as progress:
+        built = build_profile(list(data), task=task or "", progress=progress, **named)
+        size = write(built, output)
+    click.echo(_summary(built, output, size))
+
+
+@profile.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def show(path: Path) -> None:
+    """Print a profile readably."""
+    from agent.profile.read import read  # noqa: PLC0415
+    from agent.profile.show import show as print_profile  # noqa: PLC0415
+
+    with _told():
+        print_profile(read(path))
+
+
+@main.command()
+@click.option("--seconds", type=click.FloatRange(min=20), help="End by itself after so long; otherwise on Ctrl-C.", metavar="N")
+def demo(seconds: float | None) -> None:
+    """Watch Outrider find a disturbance: a real model, real data, on this machine."""
+    try:
+        from agent.demo.run import run_demo  # noqa: PLC0415
+    except ImportError as error:
+        if (error.name or "").startswith("agent"):
+            raise
+        raise Failure(f"the demo needs {error.name}: pip install 'outrider[demo]'") from error
+    with _told():
+        code = run_demo(seconds=seconds)
+    sys.exit(code)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Draw a bar on standard error, if that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    parts = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]}"))
+    with Progress(*parts, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None, rows="")
+
+        def report(stage: str, done: int, rows: int) -> None:
+            bar.update(task, description=stage, completed=done, total=rows, rows=f"{done:,} of {rows:,} rows")
+
+        yield report
+
+
+def _summary(built: Profile, output: Path, size: int) -> str:
+    counts: dict[str, int] = {}
+    for column in built.columns:
+        counts[column.type] = counts.get(column.type, 0) + 1
+    types = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    lines = [f"{output}: {built.rows:,} rows, {len(built.columns)} columns ({types}), {size / 1024:,.1f} KiB"]
+    lines += [f"{p.measure} {p.value:.4g} on {p.rows:,} rows" for p in built.performance]
+    if size > 1 << 20:
+        lines.append("this is more than the 1 MiB that a ConfigMap holds: write it to a name that ends in .gz")
+    return "\n".join([*lines, f"look at it: outrider profile show {output}"])

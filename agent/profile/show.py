@@ -1,0 +1,163 @@
+"""A profile for a person to read: one line a column, drawn with rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agent.profile.format import Categories, ColumnProfile, Numeric, Profile
+
+BARS = " ▁▂▃▄▅▆▇█"
+WIDTH = 16
+"""Bars of a histogram."""
+
+PIPED_WIDTH = 160
+"""Characters a line where there is no terminal to ask."""
+
+_NARROW = 100
+"""Below this many characters a line, the less important columns of the table are left out."""
+
+
+def show(profile: Profile, console: Console | None = None) -> None:
+    """Print a profile.
+
+    Parameters
+    ----------
+    profile
+        What to print.
+    console
+        Where to; standard output if not given. On a narrow one the roles and the moments are left out, and what does not
+        fit is cut with an ellipsis.
+    """
+    console = console or standard_console()
+    console.print(_title(profile), highlight=False)
+    console.print(_table(profile, narrow=console.width < _NARROW))
+    for line in _footer(profile):
+        console.print(line, highlight=False, style="dim", soft_wrap=True)
+
+
+def standard_console() -> Console:
+    """Give standard output as a console: as wide as the terminal, or `PIPED_WIDTH` where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPED_WIDTH)
+
+
+def _title(profile: Profile) -> str:
+    model = profile.model
+    name = " ".join(filter(None, (model.name, model.version))) or "unnamed model"
+    parts = [f"[bold]{escape(name)}[/bold]", model.task, f"{profile.rows:,} rows", f"{len(profile.columns)} columns"]
+    if model.trained_at:
+        parts.append(f"trained {escape(model.trained_at)}")
+    return " · ".join(filter(None, parts))
+
+
+def _table(profile: Profile, *, narrow: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("column", no_wrap=True, overflow="ellipsis", min_width=8, max_width=16 if narrow else 32)
+    if not narrow:
+        table.add_column("role", no_wrap=True)
+    table.add_column("type", no_wrap=True)
+    table.add_column("missing", justify="right", no_wrap=True)
+    table.add_column("values", no_wrap=True, overflow="ellipsis", ratio=1)
+    if not narrow:
+        table.add_column("mean ± sd", no_wrap=True)
+    table.add_column("distribution", no_wrap=True, min_width=WIDTH)
+    for column in profile.columns:
+        cells = [escape(column.name), column.role, column.type, share(column.missing, column.rows), escape(_values(column))]
+        cells += [_moments(column.numeric), histogram(column)]
+        table.add_row(*(cell for i, cell in enumerate(cells) if not (narrow and i in (1, 5))))
+    return table
+
+
+def share(part: int, whole: int) -> str:
+    """Write a share in percent; anything above nothing is visibly so.
+
+    >>> share(0, 10), share(1, 100_000), share(1, 8)
+    ('·', '<0.1 %', '12.5 %')
+    """
+    if not part:
+        return "·"
+    percent = 100 * part / whole
+    return f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
+
+
+def _values(column: ColumnProfile) -> str:
+    if column.numeric is not None:
+        numeric = column.numeric
+        if numeric.minimum is None or numeric.maximum is None:
+            return "no values"
+        infinite = f", {numeric.infinite:,} infinite" if numeric.infinite else ""
+        return f"{_number(numeric.minimum)} … {_number(numeric.maximum)}{infinite}"
+    return _categories(column.categories, column.rows - column.missing) if column.categories is not None else "not looked at"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _categories(categories: Categories, present: int) -> str:
+    if not present:
+        return "no values"
+    top = zip(categories.values[:4], categories.counts[:4], strict=True)
+    text = ", ".join(f"{value or '(empty)'} {count / present:.0%}" for value, count in top)
+    more = categories.distinct - min(4, len(categories.values))
+    return text + (f", {more:,} more" if more > 0 else "")
+
+
+def _moments(numeric: Numeric | None) -> str:
+    if numeric is None or numeric.mean is None or numeric.variance is None:
+        return ""
+    return f"{numeric.mean:.4g} ± {numeric.variance**0.5:.3g}"
+
+
+def histogram(column: ColumnProfile) -> str:
+    """Draw a column's distribution: bars of equal width between the outer edges, or one bar per category."""
+    if column.categories is not None:
+        return bars(column.categories.counts[:WIDTH])
+    if column.numeric is None or not column.numeric.edges:
+        return ""
+    return bars(_heights(column.numeric))
+
+
+def _heights(numeric: Numeric) -> list[float]:
+    """Give the rows in `WIDTH` steps of equal width, taking those of each bin as evenly spread."""
+    edges = np.array(numeric.edges)
+    width = edges[-1] - edges[0]
+    below = np.cumsum(numeric.bin_counts[:-1], dtype=np.float64)
+    total = below[-1] + numeric.bin_counts[-1]
+    low, high = edges[0], edges[-1]
+    # The open-ended bins are drawn where they are, unless a far outlier would leave no room for all the others.
+    if numeric.minimum is not None and 0 < low - numeric.minimum <= width / 4:
+        low, edges, below = numeric.minimum, np.append(numeric.minimum, edges), np.append(0.0, below)
+    if numeric.maximum is not None and 0 < numeric.maximum - high <= width / 4:
+        high, edges, below = numeric.maximum, np.append(edges, numeric.maximum), np.append(below, total)
+    places = np.linspace(low, high, WIDTH + 1)[1:-1]
+    return np.diff(np.interp(places, edges, below), prepend=0.0, append=total).tolist()
+
+
+def bars(heights: Sequence[float]) -> str:
+    """Draw heights as bars, the highest one full.
+
+    >>> bars([0, 1, 4, 8])
+    ' ▁▄█'
+    """
+    top = max(heights, default=0)
+    if top <= 0:
+        return ""
+    levels = [max(1 if height > 0 else 0, round(height / top * (len(BARS) - 1))) for height in heights]
+    return "".join(BARS[level] for level in levels)
+
+
+def _footer(profile: Profile) -> list[str]:
+    lines = []
+    if profile.performance:
+        lines.append("performance: " + ", ".join(f"{p.measure} {p.value:.4g} ({p.rows:,} rows)" for p in profile.performance))
+    strongest = sorted(profile.association, key=lambda item: -abs(item.value))[:5]
+    if strongest:
+        listed = ", ".join(f"{escape(a.feature)} {a.value:.2f} ({a.measure})" for a in strongest)
+        lines.append(f"goes with the prediction: {listed}")
+    return lines
