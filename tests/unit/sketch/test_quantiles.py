@@ -65,7 +65,7 @@ def test_sorting_does_not_worsen_the_error() -> None:
             for part in values.reshape(20, -1):
                 quantiles.update(np.sort(part) if is_sorted else part)
             found.append(worst_rank_error(values, *quantiles.result()))
-    assert np.mean(errors[True]) < 1.25 * np.mean(errors[False])
+    assert np.mean(errors[True]) < 1.5 * np.mean(errors[False])
 
 
 def test_small_sketches_of_many_panes_make_a_good_window() -> None:
