@@ -105,8 +105,7 @@ def _check_side(
 ) -> None:
     for index, (check, place) in enumerate(zip(checks, binding.places, strict=True)):
         if place >= 0:
-            column = side.columns[place]
-            values[offset + index] = check.run(column, found) if column.size else column
+            values[offset + index] = check.run(side.columns[place], found)
 
 
 def _add(found: dict[tuple[str, str], int], column: str, kind: str, rows: int) -> None:
@@ -125,7 +124,7 @@ class _Check:
         self.nullable = column.nullable
 
     def run(self, values: Values, found: dict[tuple[str, str], int]) -> Values:
-        """Count violations of a column that is not empty; give what goes on."""
+        """Count violations; give what goes on."""
         if not self.nullable:
             _add(found, self.name, NULL, _missing(values))
         return values
@@ -147,8 +146,8 @@ class _NumberCheck(_Check):
         if values.dtype.kind != "f":
             numbers, wrong = _numbers(values.tolist())
             _add(found, self.name, TYPE, wrong)
-            if not numbers.size:
-                return numbers
+        if not numbers.size:
+            return numbers
         low, high = float(np.minimum.reduce(numbers)), float(np.maximum.reduce(numbers))
         # Not the other way round: NaN, which comes out if any value is NaN, is neither in range nor out of it.
         if not (low >= self.low and high <= self.high and low > -inf and high < inf):
