@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
@@ -31,24 +32,28 @@ class Choice(NamedTuple):
         Empty, or one of `PROTOCOLS`.
     console
         Whether to print to standard output.
+    endpoint
+        Where OTLP goes, as ``host:port``, for log lines: without the user and password that a URL may hold.
     faults
         Sentences about values that mean nothing here; what they belong to falls back to its default.
     """
 
     otlp: str
     console: bool
+    endpoint: str
     faults: tuple[str, ...]
 
 
 def choose(signal: str, environ: Mapping[str, str]) -> Choice:
     """Decide for one signal, ``METRICS`` or ``TRACES``. ``OTEL_SDK_DISABLED=true`` switches all of it off."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return Choice("", False, ())
+        return Choice("", False, "", ())
     faults = []
     variable = f"OTEL_{signal}_EXPORTER"
     names = [name.strip().lower() for name in environ.get(variable, "").split(",") if name.strip()]
     faults += [f"{variable}: there is no exporter {name!r}; known are {', '.join(KNOWN)}" for name in names if name not in KNOWN]
-    if not names and (environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")):
+    endpoint = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or ""
+    if not names and endpoint:
         names = ["otlp"]
     if "none" in names:
         names = []
@@ -59,7 +64,14 @@ def choose(signal: str, environ: Mapping[str, str]) -> Choice:
         otlp = asked if asked in PROTOCOLS else PROTOCOLS[1]
         if asked != otlp:
             faults.append(f"OTEL_EXPORTER_OTLP_PROTOCOL={asked}: not one of {', '.join(PROTOCOLS)}; taking {otlp}")
-    return Choice(otlp, "console" in names, tuple(faults))
+    default = "localhost:4317" if otlp == PROTOCOLS[0] else "localhost:4318"
+    return Choice(otlp, "console" in names, _host(endpoint) or default, tuple(faults))
+
+
+def _host(endpoint: str) -> str:
+    # gRPC endpoints may come without a scheme.
+    authority = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").netloc
+    return authority.rpartition("@")[2]
 
 
 def metric_exporters(choice: Choice, environ: Mapping[str, str]) -> list[MetricExporter]:

@@ -50,6 +50,8 @@ class Periodic:
     ----------
     signal
         ``metrics`` or ``traces``.
+    endpoint
+        Where it goes, for log lines.
     export
         Sends what there is, request by request, and yields whether each went well; yields nothing where there was nothing to
         send. After the first failure the rest waits for the next time.
@@ -66,6 +68,7 @@ class Periodic:
     def __init__(
         self,
         signal: str,
+        endpoint: str,
         export: Callable[[], Iterable[bool]],
         close: Callable[[], None],
         interval_s: float,
@@ -73,6 +76,7 @@ class Periodic:
         complaints: Complaints,
     ) -> None:
         self._signal = signal
+        self._endpoint = endpoint
         self._export = export
         self._close = close
         self._interval_s = interval_s
@@ -80,6 +84,7 @@ class Periodic:
         self._complaints = complaints
         self._failing = False
         self._stopping = False
+        self._abandoned = False
         self._awake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"outrider-{signal}", daemon=True)
 
@@ -111,12 +116,16 @@ class Periodic:
         closing.start()
         closing.join(max(0.0, deadline - time.monotonic()))
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        return not self._thread.is_alive()
+        self._abandoned = self._thread.is_alive()
+        return not self._abandoned
 
     def _run(self) -> None:
-        while not self._stopping:
+        last = False
+        while not last:
             self._awake.wait(self._interval_s)
             self._awake.clear()
+            # Looked at before the export: what `stop` asked for during one is exported by one more.
+            last = self._stopping
             self._once()
 
     def _once(self) -> None:
@@ -132,10 +141,15 @@ class Periodic:
     def _note(self, failure: str) -> None:
         if failure:
             self._counters.failures[self._signal] = self._counters.failures.get(self._signal, 0) + 1
-        if bool(failure) is self._failing:
+        if bool(failure) is self._failing or self._abandoned:
             return
         self._failing = bool(failure)
         if failure:
-            _log.warning("export failing signal=%s reason=%r; inference goes on, retrying quietly", self._signal, failure)
+            _log.warning(
+                "export failing signal=%s endpoint=%s reason=%r; inference goes on, trying again quietly",
+                self._signal,
+                self._endpoint,
+                failure,
+            )
         else:
-            _log.info("export recovered signal=%s", self._signal)
+            _log.info("export recovered signal=%s endpoint=%s", self._signal, self._endpoint)

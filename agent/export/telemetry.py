@@ -83,16 +83,15 @@ class Telemetry:
         span_exporters = self._made(exporters.span_exporters, traces, environ)
         capacity, batch = _whole(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 2048), _whole(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
         self.spans = Spans(span_exporters, self.resource, scope, counters, capacity=capacity, batch=batch, wake=self._wake)
-        self._threads: list[Periodic] = []
+        self._threads: dict[str, Periodic] = {}
         if self._metric_exporters:
             interval_s = exporters.milliseconds("OTEL_METRIC_EXPORT_INTERVAL", 60000, environ) / 1000
-            self._threads.append(
-                Periodic("metrics", self._export_metrics, self._close_metrics, interval_s, counters, self._complaints)
-            )
+            ways = self._export_metrics, self._close_metrics
+            self._threads["metrics"] = Periodic("metrics", metrics.endpoint, *ways, interval_s, counters, self._complaints)
         if span_exporters:
             delay_s = exporters.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000, environ) / 1000
-            self._threads.append(Periodic("traces", self.spans.export, self.spans.close, delay_s, counters, self._complaints))
-        self._traces = self._threads[-1] if span_exporters else None
+            ways = self.spans.export, self.spans.close
+            self._threads["traces"] = Periodic("traces", traces.endpoint, *ways, delay_s, counters, self._complaints)
 
     @property
     def target(self) -> dict[str, str]:
@@ -109,15 +108,15 @@ class Telemetry:
 
     def start(self) -> None:
         """Begin to export, if the environment asks for it."""
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.start()
 
     def shutdown(self, timeout_s: float) -> None:
         """Export a last time and end, within `timeout_s` whatever the collector does."""
         deadline = time.monotonic() + timeout_s
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.stop()
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.finish(max(0.0, deadline - time.monotonic()))
         self._complaints.remove()
 
@@ -133,8 +132,7 @@ class Telemetry:
         return made
 
     def _wake(self) -> None:
-        if self._traces is not None:
-            self._traces.wake()
+        self._threads["traces"].wake()
 
     def _export_metrics(self) -> Iterator[bool]:
         for data in self._collector.collect(self._figures(), self._now()):

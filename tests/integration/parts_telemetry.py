@@ -7,7 +7,7 @@ import json
 import os
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from tests.parts import accepts, free_port, program, running, wait_until
 
 
 class Prometheus(NamedTuple):
-    """A Prometheus that scrapes one target every 500 ms."""
+    """A Prometheus and its HTTP API."""
 
     port: int
 
@@ -39,13 +39,14 @@ class Prometheus(NamedTuple):
 
 
 @contextmanager
-def prometheus(target_port: int, folder: Path, *, interval: str = "500ms") -> Iterator[Prometheus]:
+def prometheus(target_ports: Sequence[int], folder: Path, *, interval: str = "500ms") -> Iterator[Prometheus]:
     """Run Debian's Prometheus; skip where it is not installed."""
     command = program("prometheus")
+    targets = json.dumps([f"127.0.0.1:{port}" for port in target_ports])
     config = folder / "prometheus.yml"
     config.write_text(
         f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
-        f"scrape_configs: [{{job_name: outrider, static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}]\n",
+        f"scrape_configs: [{{job_name: outrider, static_configs: [{{targets: {targets}}}]}}]\n",
         encoding="utf-8",
     )
     port = free_port()
