@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent.admin.server import AdminServer
+from agent.config import Address
+from agent.errors import OutriderError
+
+
+async def hello(_: web.Request) -> web.Response:
+    return web.Response(text="hello")
+
+
+def app() -> web.Application:
+    made = web.Application()
+    made.router.add_get("/", hello)
+    return made
+
+
+def test_port_zero_takes_a_free_one_and_says_which() -> None:
+    async def scenario() -> str:
+        async with (
+            AdminServer(app(), Address("127.0.0.1", 0)) as server,
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{server.address}/") as answer,
+        ):
+            return await answer.text()
+
+    assert asyncio.run(scenario()) == "hello"
+
+
+def test_port_in_use_is_a_clear_error() -> None:
+    async def scenario(port: int) -> None:
+        server = AdminServer(app(), Address("127.0.0.1", port))
+        with pytest.raises(OutriderError, match=rf"OUTRIDER_ADMIN=127\.0\.0\.1:{port}: can't listen there \(.*in use"):
+            await server.start()
+        await server.stop()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        asyncio.run(scenario(taken.getsockname()[1]))
+
+
+def test_stop_closes_the_port() -> None:
+    async def scenario() -> None:
+        server = AdminServer(app(), Address("127.0.0.1", 0))
+        await server.start()
+        await server.stop()
+        with pytest.raises(OSError, match=r"refused|Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", server.address.port)
+
+    asyncio.run(scenario())
