@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def captured_cases() -> list[str]:
 def as_lists(side: Side) -> dict[str, list[Any]]:
     """Columns by name as plain lists, with ``None`` for missing of both kinds."""
     return {
-        name: [None if value is None or value != value else value for value in column.tolist()]
+        name: [None if isinstance(value, float) and math.isnan(value) else value for value in column.tolist()]
         for name, column in zip(side.names, side.columns, strict=True)
     }
 

@@ -26,7 +26,7 @@ import msgspec
 from agent.config import CustomRoute
 from agent.decode.block import SCALARS, Block, Row, table_of_rows
 from agent.decode.format import JSON, Format, Reader
-from agent.decode.json_text import lenient
+from agent.decode.json_text import JSON_FAULTS, lenient, may_be_lenient
 from agent.decode.kserve_v1 import any_table
 from agent.errors import DecodeError
 
@@ -61,7 +61,7 @@ def _reader(path: str, *, flat_list_is_row: bool) -> Reader:
 def _parse(body: bytes) -> Any:
     try:
         return _decode(body)
-    except (ValueError, RecursionError) as error:
-        if b"NaN" in body or b"Infinity" in body or "out of range" in str(error):
+    except JSON_FAULTS as error:
+        if may_be_lenient(body, error):
             return lenient(body)
         raise DecodeError("custom", "json") from None

@@ -24,6 +24,8 @@ from agent.decode.routes import NOWHERE, Route, Routes
 from agent.errors import DecodeError
 from agent.exchange import Exchange, Flag, Outcome
 
+__all__ = ["Decoded", "Decoder"]
+
 MAX_REMEMBERED = 1024
 """Heads remembered per direction, whole and reduced. When they are full they are forgotten together, and learned anew."""
 

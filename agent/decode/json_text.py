@@ -14,6 +14,9 @@ import msgspec
 
 from agent.errors import DecodeError
 
+JSON_FAULTS = (ValueError, RecursionError)
+"""What msgspec raises on bad bytes: its own errors and `UnicodeDecodeError`, all `ValueError`; and deep nesting."""
+
 Exact = TypeVar("Exact")
 Loose = TypeVar("Loose")
 
@@ -34,27 +37,31 @@ class JsonText(Generic[Exact, Loose]):
         self._decode = msgspec.json.Decoder(loose).decode
         self._type = loose
 
-    def loose(self, body: bytes, error: msgspec.DecodeError) -> Loose:
-        """Decode what `exact` refused with `error`.
+    def loose(self, body: bytes, fault: Exception) -> Loose:
+        """Decode what `exact` refused with one of `JSON_FAULTS`.
 
         Raises
         ------
         DecodeError
             ``json`` where it is no JSON, ``fields`` where it is other JSON than the format promises.
         """
-        if isinstance(error, msgspec.ValidationError):
+        if isinstance(fault, msgspec.ValidationError):
             try:
                 return self._decode(body)
-            except (ValueError, RecursionError) as failure:  # msgspec's errors are ValueErrors
-                error = failure if isinstance(failure, msgspec.DecodeError) else msgspec.DecodeError()
-        out_of_range = isinstance(error, msgspec.ValidationError) and "out of range" in str(error)
-        if not out_of_range and b"NaN" not in body and b"Infinity" not in body:
-            raise DecodeError("json", "fields" if isinstance(error, msgspec.ValidationError) else "json") from None
+            except JSON_FAULTS as still:
+                fault = still
+        if not may_be_lenient(body, fault):
+            raise DecodeError("json", "fields" if isinstance(fault, msgspec.ValidationError) else "json") from None
         value = lenient(body)
         try:
             return msgspec.convert(value, self._type)
-        except (msgspec.ValidationError, RecursionError):
+        except JSON_FAULTS:
             raise DecodeError("json", "fields") from None
+
+
+def may_be_lenient(body: bytes, fault: Exception) -> bool:
+    """Tell whether a body that msgspec refused may be one of those that `lenient` is for."""
+    return b"NaN" in body or b"Infinity" in body or (isinstance(fault, msgspec.ValidationError) and "out of range" in str(fault))
 
 
 def lenient(body: bytes) -> Any:

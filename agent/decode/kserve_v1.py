@@ -18,7 +18,7 @@ import msgspec
 
 from agent.decode.block import Block, numbers, numbers_by_column, table_of_columns, table_of_rows
 from agent.decode.format import CLOUD_EVENT, JSON, Format
-from agent.decode.json_text import JsonText
+from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.errors import DecodeError
 
 NumberRow = list[float | None] | dict[str, float | None] | float | None
@@ -76,7 +76,7 @@ def read_inputs(body: bytes) -> Block:
     """
     try:
         request: Request | AnyRequest = _REQUEST.exact(body)
-    except msgspec.DecodeError as error:
+    except JSON_FAULTS as error:
         request = _REQUEST.loose(body, error)
         return _any(request.instances, request.inputs)
     value = request.instances if request.instances is not None else request.inputs
@@ -95,7 +95,7 @@ def read_outputs(body: bytes) -> Block:
     """
     try:
         response: Response | AnyResponse = _RESPONSE.exact(body)
-    except msgspec.DecodeError as error:
+    except JSON_FAULTS as error:
         response = _RESPONSE.loose(body, error)
         return _any(response.predictions, response.outputs)
     value = response.predictions if response.predictions is not None else response.outputs
@@ -137,7 +137,7 @@ def payload_of_event(body: bytes) -> bytes:
     """
     try:
         return bytes(_EVENT.decode(body).data)
-    except (ValueError, RecursionError):
+    except JSON_FAULTS:
         raise DecodeError("kserve-v1", "cloud_event") from None
 
 

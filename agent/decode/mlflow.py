@@ -15,7 +15,7 @@ import msgspec
 from agent.decode.block import Block, numbers, table_of_rows
 from agent.decode.csv_text import read_csv
 from agent.decode.format import CSV, JSON, Format
-from agent.decode.json_text import JsonText
+from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, number_table
 from agent.errors import DecodeError
 
@@ -72,7 +72,7 @@ def read_inputs(body: bytes) -> Block:
     """
     try:
         request = _REQUEST.exact(body)
-    except msgspec.DecodeError as error:
+    except JSON_FAULTS as error:
         loose = _REQUEST.loose(body, error)
         return _split(loose.dataframe_split) if loose.dataframe_split is not None else any_table(_given(loose))
     return _split(request.dataframe_split) if request.dataframe_split is not None else number_table(_given(request))
@@ -110,7 +110,7 @@ def read_outputs(body: bytes) -> Block:
     """
     try:
         response = _RESPONSE.exact(body)
-    except msgspec.DecodeError as error:
+    except JSON_FAULTS as error:
         value = _RESPONSE.loose(body, error)
         return any_table(value["predictions"] if type(value) is dict and "predictions" in value else value)
     return number_table(response if isinstance(response, list) else response.predictions)

@@ -36,7 +36,7 @@ from agent.decode.block import (
     packers,
 )
 from agent.decode.format import BINARY, JSON, Format, refuse_binary_tensors
-from agent.decode.json_text import JsonText
+from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.errors import DecodeError
 
 
@@ -110,7 +110,7 @@ def read_inputs(body: bytes) -> Block:
     """
     try:
         request = _REQUEST.exact(body)
-    except msgspec.DecodeError as error:
+    except JSON_FAULTS as error:
         loose = _REQUEST.loose(body, error)
         return read_tensors(loose.inputs[: _inputs_that_count(loose.parameters)], "")
     if request.parameters is None:
@@ -132,7 +132,7 @@ def read_outputs(body: bytes) -> Block:
     """
     try:
         response = _RESPONSE.exact(body)
-    except msgspec.DecodeError as error:
+    except JSON_FAULTS as error:
         loose = _RESPONSE.loose(body, error)
         return read_tensors(loose.outputs, loose.model_version or "")
     return _number_tensors(response.outputs, response.model_version or "")

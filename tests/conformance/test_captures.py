@@ -125,13 +125,13 @@ def test_every_capture_is_read_or_counted(case: str) -> None:
 
 @pytest.mark.parametrize("case", READ)
 def test_values(case: str) -> None:
-    format, model, version, inputs, outputs = READ[case]
+    wire, model, version, inputs, outputs = READ[case]
     result = Decoder().decode([captured(case)])
     (batch,) = result.batches
-    assert (batch.format, batch.model, batch.version) == (format, model, version)
+    assert (batch.format, batch.model, batch.version) == (wire, model, version)
     assert as_lists(batch.inputs) == inputs
     assert as_lists(batch.outputs) == outputs
-    assert result.rows == {format: 2}
+    assert result.rows == {wire: 2}
 
 
 @pytest.mark.parametrize("case", ROUTES)

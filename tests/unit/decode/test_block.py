@@ -78,8 +78,9 @@ def test_columns_of_numbers_go_the_short_way_only_if_nothing_is_odd() -> None:
     block = numbers_by_column(("a", "b"), [[1.0, 2.0], [3.0, 4.0]])
     assert block is not None
     assert values_of(block) == [(1.0, 3.0), (2.0, 4.0)]
-    for odd in ([], [[]], [[1.0], [1.0, 2.0]], [[None], [1.0]], [[[1.0]], [1.0]]):
-        assert numbers_by_column(("a", "b"), odd) is None  # type: ignore[arg-type]  # odd on purpose
+    oddities: list[Any] = [[], [[]], [[1.0], [1.0, 2.0]], [[None], [1.0]], [[[1.0]], [1.0]]]
+    for odd in oddities:
+        assert numbers_by_column(("a", "b"), odd) is None
 
 
 @pytest.mark.parametrize("read", [numbers, table_of_rows])
@@ -111,9 +112,10 @@ def test_columns_that_are_no_table_are_refused(columns: dict[str, Any], reason: 
 
 
 def test_nothing_to_read_is_not_observed() -> None:
-    for read in (lambda: numbers([]), lambda: table_of_rows([]), lambda: table_of_columns({"a": []})):
+    calls: list[tuple[Any, Any]] = [(numbers, []), (table_of_rows, []), (table_of_columns, {"a": []})]
+    for read, value in calls:
         with pytest.raises(NotObserved) as error:
-            read()
+            read(value)
         assert error.value.reason == "no_rows"
 
 
