@@ -12,6 +12,9 @@ tunnel, HTTP/1.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import deque
 from typing import cast
 
@@ -382,4 +385,14 @@ class ClientSide(asyncio.Protocol):
         if exc is None:
             self.transport.close()
         else:
-            self.transport.abort()
+            _reset(self.transport)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with a reset, so that a response cut short does not look like one that ended."""
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
+
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from agent.proxy.flight import Flight
-from agent.proxy.framing import MORE, Body, body_of
+from agent.proxy.framing import MORE, Body, UntilCloseBody, body_of
 from agent.proxy.heads import MAX_HEAD_BYTES, NotHttpError, RefusedError, has_no_body, read_response
 from agent.proxy.mode import Mode
 
@@ -53,7 +53,7 @@ class UpstreamSide(asyncio.Protocol):
                 client.transport.write_eof()
             return not client.ended
         flights = client.flights
-        if self._body is not None and flights and flights[0].status:
+        if isinstance(self._body, UntilCloseBody) and flights:
             self._ended(flights[0], until_close=True)
         return False
 
