@@ -13,6 +13,7 @@ class Model(BaseHTTPRequestHandler):
     """Answers ``POST /v1/models/houses:predict``."""
 
     protocol_version = "HTTP/1.1"  # keep-alive
+    wbufsize = -1  # head and body leave together
 
     def do_POST(self) -> None:
         """Predict each instance."""

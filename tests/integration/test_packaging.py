@@ -125,7 +125,10 @@ def objects_of(node: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]
 
 MINIMAL = ("-f", CHART / "ci" / "minimal-values.yaml")
 
+EXAMPLE = ROOT / "examples" / "kubernetes" / "values.yaml"
+
 by_case = pytest.mark.parametrize("case", CASES, ids=lambda path: path.name.removesuffix("-values.yaml"))
+by_values = pytest.mark.parametrize("case", [*CASES, EXAMPLE], ids=lambda path: f"{path.parent.name}-{path.stem}")
 
 
 @by_case
@@ -134,7 +137,7 @@ def test_chart_passes_its_linter(helm: Path, case: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@by_case
+@by_values
 def test_kubernetes_takes_every_object(helm: Path, case: Path, tmp_path: Path) -> None:
     done = render(helm, "-f", case)
     assert done.returncode == 0, done.stderr
@@ -203,7 +206,7 @@ def test_settings_of_the_schema_are_the_settings_of_the_program() -> None:
     assert taken == {setting.name for setting in SETTINGS} - SET_BY_THE_CHART
 
 
-@by_case
+@by_values
 def test_program_can_read_the_environment_that_the_chart_sets(helm: Path, case: Path) -> None:
     environment = variables(pod(rendered(helm, "-f", case)))
     load(environment)  # raises on an unknown name, too
