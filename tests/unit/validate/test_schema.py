@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.batch import NOTHING, Batch, Checked, Side
-from agent.profile.schema import ColumnSchema, Schema
+from agent.profile.format import FORMAT, ColumnProfile, Model, Profile
+from agent.profile.schema import ColumnSchema, Schema, schema_of
 from agent.validate.schema import (
     EXTRA_COLUMN,
     KINDS,
@@ -182,6 +183,15 @@ def test_a_missing_feature_counts_every_row() -> None:
 def test_names_that_a_sender_chose_never_become_keys() -> None:
     checked = run(side(3, "a", "b", "x1", "x2", "id"), side(3, "p", "evil"))
     assert checked.violations == {(OTHER, EXTRA_COLUMN): 6}
+
+
+def test_columns_of_training_that_are_not_monitored_are_no_extras() -> None:
+    columns = [ColumnProfile(name, role, "text", 0, 0) for name, role in (("a", "feature"), ("id", "id"), ("label", "label"))]
+    found = schema_of(Profile(FORMAT, Model(), 0, columns))
+    assert found.unmonitored == {"id", "label"}
+    checker = Checker(found)
+    assert checker.check(Batch("test", "", "", side(2, "id", "a", "label"), NOTHING)).violations == {}
+    assert checker.check(Batch("test", "", "", side(2, "a", "di"), NOTHING)).violations == {(OTHER, EXTRA_COLUMN): 2}
 
 
 def test_a_wrong_number_of_columns_is_not_observed() -> None:
