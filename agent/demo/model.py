@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from agent.profile.build import build
+from agent.profile.write import write
+
 NAME = "diabetes"
 VERSION = "1"
 LABEL = "progression_after_a_year"
@@ -83,6 +86,14 @@ def train() -> Trained:
 def save(trained: Trained, path: Path) -> None:
     """Write the fitted estimator for `agent.demo.server`."""
     path.write_bytes(pickle.dumps(trained.estimator))
+
+
+def write_profile(trained: Trained, path: Path) -> None:
+    """Build the profile of the training rows, as ``outrider profile build`` does, and write it."""
+    profile = build(
+        trained.table(), label=LABEL, prediction=PREDICTION, model_name=NAME, model_version=VERSION, task="regression"
+    )
+    write(profile, path)
 
 
 def load(path: Path) -> Any:

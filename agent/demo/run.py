@@ -36,15 +36,17 @@ def run_demo(seconds: float | None, *, console: Console | None = None, disturb: 
         errors.print(f"The demo needs {' and '.join(missing)}: pip install 'outrider[demo]'", markup=False)
         return 2
     console.print("Training a model on real rows ...", style="dim")
-    # Imported here: it takes seconds, and needs what was just looked for.
-    from agent.demo.scenario import plan  # noqa: PLC0415
-    from agent.demo.stage import perform  # noqa: PLC0415
-
     try:
+        # Imported here: it takes seconds, and needs what was just looked for.
+        from agent.demo.scenario import plan  # noqa: PLC0415
+        from agent.demo.stage import perform  # noqa: PLC0415
+
         scenario = plan(seconds, disturb=disturb)
     except ConfigError as error:
         errors.print(str(error), markup=False)
         return 2
+    except KeyboardInterrupt:  # before anything runs that would have to be stopped
+        return 130
     return perform(scenario, console)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -31,11 +32,11 @@ SHORT_NAMES = {"wasserstein": "W/σ"}
 """Statistics whose names are too long for the table."""
 
 NEXT_STEPS = (
-    "outrider profile build training.csv --label y --prediction y_hat -o profile.json",
-    "OUTRIDER_PROFILE=profile.json OUTRIDER_UPSTREAM=http://127.0.0.1:8080 outrider run",
-    "curl -s http://127.0.0.1:9464/api/report",
+    "outrider profile build train.csv --label y --prediction p -o profile.json",
+    "OUTRIDER_PROFILE=profile.json outrider run  # before a model at 127.0.0.1:8080",
+    "curl -s http://127.0.0.1:9464/api/report    # or open http://127.0.0.1:9464/",
 )
-"""The same with a model of one's own."""
+"""The commands for a model of one's own; each fits a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,35 +189,33 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def verdict_text(verdict: Verdict, scenario: Scenario, tally: Tally, last: Report | None) -> Text:
+def ending(verdict: Verdict, scenario: Scenario, tally: Tally, last: Report | None) -> RenderableType:
     """Say how it ended, and what to do next."""
-    text = Text("\n")
-    if verdict.passed and scenario.disturbances:
-        text.append(
-            f"✔ Just the disturbed columns were flagged ({', '.join(verdict.flagged)}), and nothing before.\n", "bold green"
-        )
-    elif verdict.passed:
-        text.append("✔ The traffic was undisturbed, and nothing was flagged.\n", "bold green")
-    else:
-        text.append("✘ The sidecar did not say what it should have said.\n", "bold red")
     reasons = {column.name: column.reason for column in last.columns} if last else {}
+    lines: list[RenderableType] = [Text(), _result(verdict, scenario)]
     for name, seconds in verdict.flagged.items():
-        _finding(text, name, f"{seconds:.1f} s after it began", reasons.get(name, ""))
+        lines += _finding(name, f"{seconds:.1f} s after it began", reasons.get(name, ""))
     for name, seconds in verdict.outputs.items():
-        _finding(text, name, f"depends on them; {seconds:.1f} s after the first", reasons.get(name, ""))
-    for name in verdict.missed:
-        text.append(f"  {name}: was disturbed and not flagged\n", "red")
-    for sentence in verdict.false_alarms + verdict.faults:
-        text.append(f"  {sentence}\n", "red")
-    text.append(f"\n{tally.requests:,} requests, {tally.rows:,} rows, {tally.failures:,} failed; {latency(tally)}.\n")
-    text.append("\nYour own model:\n", "bold")
-    for command in NEXT_STEPS:
-        text.append(f"  {command}\n", "cyan")
-    return text
+        lines += _finding(name, f"depends on them; {seconds:.1f} s after the first began", reasons.get(name, ""))
+    lines += [Text(f"  {name}: was disturbed and not flagged", style="red") for name in verdict.missed]
+    lines += [Padding(Text(sentence, style="red"), (0, 0, 0, 2)) for sentence in verdict.false_alarms + verdict.faults]
+    lines += [
+        Text(f"\n{tally.requests:,} requests, {tally.rows:,} rows, {tally.failures:,} failed;"),
+        Text(f"{latency(tally)}."),
+        Text("\nThe same with your own model:", style="bold"),
+        *(Text(f"  {command}", style="cyan") for command in NEXT_STEPS),
+    ]
+    return Group(*lines)
 
 
-def _finding(text: Text, name: str, when: str, reason: str) -> None:
-    text.append(f"  {name}", "bold")
-    text.append(f"  {when}\n")
-    if reason:
-        text.append(f"    {reason}\n", "dim")
+def _result(verdict: Verdict, scenario: Scenario) -> Text:
+    if not verdict.passed:
+        return Text("✘ The sidecar did not say what it should have said.", style="bold red")
+    if not scenario.disturbances:
+        return Text("✔ The traffic was undisturbed, and nothing was flagged.", style="bold green")
+    names = ", ".join(verdict.flagged)
+    return Text(f"✔ Just the disturbed columns were flagged ({names}), nothing before.", style="bold green")
+
+
+def _finding(name: str, when: str, reason: str) -> list[RenderableType]:
+    return [Text.assemble((f"  {name}", "bold"), f"  {when}"), Padding(Text(reason, style="dim"), (0, 0, 0, 4))]

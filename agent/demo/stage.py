@@ -17,14 +17,19 @@ from rich.console import Console
 from agent.demo import model
 from agent.demo.processes import Child, DemoError, StoppedError, free_ports, get, running
 from agent.demo.scenario import CONSECUTIVE, MIN_ROWS, PANE_S, REQUESTS_PER_S, WINDOW_S, Scenario
-from agent.demo.screen import View, verdict_text
+from agent.demo.screen import View, ending
 from agent.demo.show import show_on
 from agent.demo.traffic import Replay
-from agent.demo.verdict import Verdict, first_flags, judge
+from agent.demo.verdict import Verdict, first_flags, inconclusive, judge
+from agent.errors import OutriderError
 from agent.evaluate.report import Report
 
 POLL_S = 0.5
 """Half a pane: no evaluation is missed."""
+
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a supervisor, a closed terminal."""
 
 
 class Stop:
@@ -54,7 +59,7 @@ def _signals() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop.take) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop.take) for number in STOPPING}
     try:
         yield stop
     finally:
@@ -67,11 +72,11 @@ def perform(scenario: Scenario, console: Console) -> int:
     with _signals() as stop, tempfile.TemporaryDirectory(prefix="outrider-demo-") as folder:
         try:
             return _perform(scenario, console, Path(folder), stop)
-        except DemoError as error:
-            console.print(f"The demo can't go on: {error}", style="red", markup=False)
-            return 1
         except StoppedError:
             return 128 + stop.signal
+        except OutriderError as error:
+            console.print(f"The demo can't go on: {error}", style="red", markup=False, highlight=False)
+            return 1
 
 
 def _perform(scenario: Scenario, console: Console, folder: Path, stop: Stop) -> int:
@@ -79,7 +84,7 @@ def _perform(scenario: Scenario, console: Console, folder: Path, stop: Stop) -> 
     model.save(trained, folder / "model")
     profile = folder / "profile.json"
     model.write_profile(trained, profile)
-    console.print(f"Its profile: {len(trained.rows)} rows, {profile.stat().st_size / 1024:.0f} KiB", style="dim")
+    console.print(f"Its profile: {len(trained.rows)} rows, {profile.stat().st_size / 1024:.0f} KiB", style="dim", highlight=False)
     model_port, listen, admin, health = free_ports(4)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OUTRIDER_")}
     server = ["-m", "agent.demo.server", str(folder / "model"), str(model_port)]
@@ -87,7 +92,7 @@ def _perform(scenario: Scenario, console: Console, folder: Path, stop: Stop) -> 
         model_server.wait_for(lambda: get(model_port, "/v2/health/ready")[0] == 200, stop.asked)
         environ |= sidecar_environment(profile, listen, model_port, admin, health)
         with running("sidecar", ["-m", "agent", "run"], folder / "sidecar.log", environ) as sidecar:
-            sidecar.wait_for(lambda: get(health, "/readyz")[0] == 200 and get(admin, "/api/report")[0] > 0, stop.asked)
+            sidecar.wait_for(lambda: get(health, "/readyz")[0] == 200 and get(admin, "/api/report")[0] == 200, stop.asked)
             replay = Replay(trained.rows, scenario, listen, model_port, REQUESTS_PER_S)
             watch = Watch(scenario, replay, admin)
             watch.until_over(console, (model_server, sidecar), stop)
@@ -153,10 +158,9 @@ class Watch:
         accidents_ns = {accident.column: self._start_ns + int(accident.start_s * 1e9) for accident in begun}
         return judge(self.reports, accidents_ns, self.replay.tally())
 
-    def long_enough(self) -> bool:
-        """Whether the last accident has had the window to itself, so that a missed column says something."""
-        settled = self.scenario.disturbances[-1].start_s if self.scenario.disturbances else 0.0
-        return self._end_s >= settled + WINDOW_S
+    def cut_short(self, verdict: Verdict) -> bool:
+        """Whether more time could still have changed the verdict."""
+        return inconclusive(verdict, self.scenario, self._end_s)
 
     def _fetch(self) -> None:
         status, body = get(self._admin, "/api/report")
@@ -177,10 +181,9 @@ class Watch:
 
 def _conclude(watch: Watch, console: Console, stop: Stop) -> int:
     verdict = watch.judge()
-    too_early = stop.asked() and not verdict.passed and not watch.long_enough()
-    if too_early and not verdict.false_alarms and not watch.replay.tally().failures:
+    if stop.asked() and watch.cut_short(verdict):
         console.print("\nStopped too early to say whether the sidecar was right.", style="yellow")
         return 128 + stop.signal
     newest = watch.reports[-1] if watch.reports else None
-    console.print(verdict_text(verdict, watch.scenario, watch.replay.tally(), newest), soft_wrap=True)
+    console.print(ending(verdict, watch.scenario, watch.replay.tally(), newest))
     return 0 if verdict.passed else 1

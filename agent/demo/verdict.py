@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.demo.scenario import WINDOW_S, Scenario
 from agent.demo.traffic import Tally
 from agent.evaluate.report import ColumnReport, Decision, Report
 
@@ -32,6 +33,8 @@ class Verdict:
         One sentence for each column that was flagged without a reason.
     faults
         One sentence for each thing that was wrong besides: failed requests, nothing evaluated before the first accident.
+    failed_requests
+        How many requests failed.
     """
 
     flagged: Mapping[str, float]
@@ -39,6 +42,7 @@ class Verdict:
     missed: tuple[str, ...]
     false_alarms: tuple[str, ...]
     faults: tuple[str, ...]
+    failed_requests: int = 0
 
     @property
     def passed(self) -> bool:
@@ -77,7 +81,22 @@ def judge(reports: Sequence[Report], accidents_ns: Mapping[str, int], tally: Tal
         tuple(name for name in accidents_ns if name not in first_flag),
         tuple(false_alarms),
         tuple(_faults(reports, first_accident_ns, tally)),
+        tally.failures,
     )
+
+
+def inconclusive(verdict: Verdict, scenario: Scenario, end_s: float) -> bool:
+    """Whether a replay that ended after `end_s` seconds was too short for its verdict, whichever it is.
+
+    That is so while an accident is still to come, or the last one has not had a whole window to be found in. A false alarm
+    or a failed request stays wrong however long it goes on.
+    """
+    if verdict.false_alarms or verdict.failed_requests:
+        return False
+    if len(scenario.begun(end_s)) < len(scenario.disturbances):
+        return True
+    last_s = max((accident.start_s for accident in scenario.disturbances), default=0.0)
+    return not verdict.passed and end_s < last_s + WINDOW_S
 
 
 def first_flags(reports: Sequence[Report]) -> dict[str, tuple[ColumnReport, int]]:

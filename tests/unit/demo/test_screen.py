@@ -9,7 +9,7 @@ from rich.console import Console
 
 from agent.demo.model import FEATURES, PREDICTION
 from agent.demo.scenario import plan
-from agent.demo.screen import View, change, clock, latency, live, number, telling_score, verdict_text
+from agent.demo.screen import NEXT_STEPS, View, change, clock, ending, latency, live, number, telling_score
 from agent.demo.show import Lines, Picture, show_on
 from agent.demo.traffic import Tally
 from agent.demo.verdict import judge
@@ -158,17 +158,18 @@ def test_the_ending_names_what_was_flagged_and_the_next_steps() -> None:
     calm, late = report({}, 1), report(dict.fromkeys(("glucose", "bmi", "sex", PREDICTION), Decision.DRIFTED), 40_000_000_000)
     accidents_ns = {"glucose": 20_000_000_000, "bmi": 24_000_000_000, "sex": 28_000_000_000}
     verdict = judge([calm, late], accidents_ns, TALLY)
-    text = verdict_text(verdict, SCENARIO, TALLY, late).plain
+    text = text_of(ending(verdict, SCENARIO, TALLY, late))
     assert text.lstrip().startswith("✔")
-    for expected in ("glucose  20.0 s", "bmi  16.0 s", "sex  12.0 s", f"{PREDICTION}  depends on them", "outrider profile build"):
+    for expected in ("glucose  20.0 s", "bmi  16.0 s", "sex  12.0 s", f"{PREDICTION}  depends on them", *NEXT_STEPS):
         assert expected in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_bad_ending_says_what_was_wrong() -> None:
     verdict = judge(
         [report({}, 1), report({"age": Decision.DRIFTED})], {"glucose": 2}, replace(TALLY, failures=1, last_failure="E")
     )
-    text = verdict_text(verdict, SCENARIO, TALLY, None).plain
+    text = text_of(ending(verdict, SCENARIO, TALLY, None))
     assert text.lstrip().startswith("✘")
     for expected in ("glucose: was disturbed and not flagged", "age was flagged", "1 requests failed"):
         assert expected in text

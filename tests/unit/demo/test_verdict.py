@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent.demo.scenario import WINDOW_S, plan
 from agent.demo.traffic import Tally
-from agent.demo.verdict import judge
+from agent.demo.verdict import Verdict, inconclusive, judge
 from agent.evaluate.report import ColumnReport, Decision, Report
 
 SECOND = 1_000_000_000
@@ -90,3 +91,33 @@ def test_nothing_flagged_before_counts_only_if_something_could_have_been() -> No
 def test_undisturbed_traffic_passes_only_unflagged() -> None:
     assert judge([report(5), report(16)], {}, TALLY).passed
     assert not judge([report(5), report(16, "progression")], {}, TALLY).passed
+
+
+def test_a_demo_stopped_before_its_last_accident_proves_nothing_though_all_was_well_so_far() -> None:
+    scenario = plan(None)
+    last_s = scenario.disturbances[-1].start_s
+    well = Verdict({}, {}, (), (), ())
+    assert well.passed
+    assert inconclusive(well, scenario, 1.0)
+    assert inconclusive(well, scenario, last_s - 0.1)
+    assert not inconclusive(well, scenario, last_s)
+
+
+def test_a_miss_counts_only_after_a_whole_window() -> None:
+    scenario = plan(None)
+    last_s = scenario.disturbances[-1].start_s
+    missed = Verdict({}, {}, ("sex",), (), ())
+    assert inconclusive(missed, scenario, last_s + WINDOW_S - 0.1)
+    assert not inconclusive(missed, scenario, last_s + WINDOW_S)
+
+
+def test_a_false_alarm_or_a_failed_request_needs_no_more_time() -> None:
+    scenario = plan(None)
+    assert not inconclusive(Verdict({}, {}, (), ("age was flagged",), ()), scenario, 1.0)
+    assert not inconclusive(judge([], {}, replace(TALLY, failures=1)), scenario, 1.0)
+
+
+def test_an_undisturbed_demo_is_conclusive_once_it_was_evaluated() -> None:
+    scenario = plan(None, disturb=False)
+    assert inconclusive(judge([], {}, TALLY), scenario, 1.0)
+    assert not inconclusive(judge([report(5)], {}, TALLY), scenario, 5.0)
