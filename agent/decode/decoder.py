@@ -92,7 +92,8 @@ class Decoder:
                     continue
             route = plan.route
             templates.append(route.template)
-            if route.format is None:
+            wire = route.format
+            if wire is None:
                 continue
             if not 200 <= exchange.status < 300 or exchange.flags & Flag.BODIES_LEFT_OUT:
                 _count_nothing(exchange, result)
@@ -106,12 +107,12 @@ class Decoder:
             except DecodeError as error:
                 inputs, missing = _ABSENT, (error,)
             try:
-                outputs = self._outputs(exchange, route.format)
+                outputs = self._outputs(exchange, wire)
             except DecodeError as error:
                 outputs, missing = _ABSENT, (*missing, error)
             if missing:
-                _count_missing(route.format, missing, result)
-            groups.add(exchange, route, inputs, outputs)
+                _count_missing(wire, missing, result)
+            groups.add(exchange, wire, route, inputs, outputs)
         groups.gather(result)
         return result
 

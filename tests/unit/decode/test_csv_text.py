@@ -14,7 +14,7 @@ from tests.exchanges import as_lists
 
 def columns(body: bytes) -> dict[str, list[Any]]:
     block = read_csv(body)
-    return as_lists(side(block.names, block.numeric, block.rows, [block.values]))
+    return as_lists(side(block.names, block.numeric, [block.values]))
 
 
 @pytest.mark.parametrize(
