@@ -82,7 +82,8 @@ def _numeric_changes(current: NumericSummary, reference: NumericSummary) -> list
         times = f"{number(factor)} times as large" if factor > 1 else f"{number(1 / factor)} times as small"
         found.append(f"values are about {times}, as if the unit had changed")
     spread, before = math.sqrt(max(0.0, current.variance)), math.sqrt(max(0.0, reference.variance))
-    if abs(current.mean - reference.mean) > 0.05 * before:
+    noise = 3 * math.sqrt(1 / current.count + 1 / reference.count)
+    if abs(current.mean - reference.mean) > max(0.05, noise) * before:
         found.append(f"mean {number(current.mean)} instead of {number(reference.mean)}")
     if factor is None and before > 0 and not 0.8 < spread / before < 1.25:
         found.append(f"standard deviation {number(spread)} instead of {number(before)}")
