@@ -102,7 +102,8 @@ def _kind(type: pa.DataType) -> Kind | None:
     checks: tuple[tuple[Kind, Callable[[pa.DataType], bool]], ...] = (
         ("null", pa.types.is_null),
         ("boolean", pa.types.is_boolean),
-        ("number", lambda t: pa.types.is_integer(t) or pa.types.is_floating(t) or pa.types.is_decimal(t)),
+        ("integer", pa.types.is_integer),
+        ("number", lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t)),
         ("datetime", pa.types.is_temporal),
         ("text", _is_text),
     )
@@ -146,7 +147,7 @@ def _recut(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
 def _values(column: pa.ChunkedArray, kind: Kind) -> Values:
     if kind == "null":
         return np.full(len(column), np.nan)
-    if kind == "number":
+    if kind in ("integer", "number"):
         return _numbers(column)
     if kind == "datetime":
         return Opaque(column.null_count)

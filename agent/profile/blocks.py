@@ -6,7 +6,6 @@ sources of the same data give the same profile to the last bit.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -14,8 +13,14 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["number", "boolean", "text", "category", "datetime", "null"]
-"""What a source knows of a column before it has seen its values; ``category`` where the data type itself says so."""
+from agent.sketch.categorical import canonical
+
+Kind = Literal["integer", "number", "boolean", "text", "category", "datetime", "null"]
+"""What a source knows of a column before it has seen its values; ``category`` where the data type itself says so, ``null``
+where there are no values to tell by."""
+
+NUMBER_KINDS: tuple[Kind, ...] = ("integer", "number", "null")
+"""Kinds whose blocks are numbers."""
 
 BLOCK_ROWS = 65_536
 BLOCK_VALUES = 1 << 22
@@ -73,16 +78,6 @@ def block_rows(columns: int) -> int:
     return max(1024, min(BLOCK_ROWS, BLOCK_VALUES // max(1, columns)))
 
 
-def number_text(value: float) -> str:
-    """Write a number as a category: whole numbers without a point, others as Python does.
-
-    >>> number_text(3.0), number_text(-0.5)
-    ('3', '-0.5')
-    """
-    whole = math.isfinite(value) and value == math.floor(value) and abs(value) < 2**63
-    return str(int(value)) if whole else repr(float(value))
-
-
 def as_texts(values: Values) -> Texts:
     """Turn numbers into categories; texts stay what they are. Infinities are categories, NaN is missing."""
     if isinstance(values, Texts):
@@ -93,7 +88,7 @@ def as_texts(values: Values) -> Texts:
     distinct, places = np.unique(values[present], return_inverse=True)
     codes = np.full(len(values), -1, dtype=np.int64)
     codes[present] = places
-    return Texts(codes, tuple(number_text(value) for value in distinct.tolist()))
+    return Texts(codes, tuple(canonical(value) for value in distinct.tolist()))
 
 
 def texts_of(values: Sequence[Any] | NDArray[Any]) -> Texts:
@@ -113,13 +108,7 @@ def is_missing(value: object) -> bool:
 
 
 def canonical_text(value: object) -> str:
-    """Write a Python value as a category: ``true`` and ``false``, whole numbers without a point, strings as they are."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, (float, np.floating)):
-        return number_text(float(value))
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value)
+    """Write a Python value as a category, as the sketches do; bytes count as the text that they encode."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return canonical(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.profile.bins import Bins, choose_bins
-from agent.profile.blocks import Kind, Opaque, Texts, Values, as_texts, number_text
+from agent.profile.blocks import Kind, Opaque, Texts, Values, as_texts
 from agent.profile.census import Census, NumberCensus, OpaqueCensus, TextCensus, take
 from agent.profile.format import CATEGORY_TYPES, NUMERIC_TYPES, Categories, ColumnProfile, Numeric
 from agent.profile.infer import MAX_CLASSES, Forced, empty_census, type_of
 from agent.profile.kll import kll_bytes
 from agent.profile.roles import Choice
 from agent.profile.tally import BinTally, CategoryTally
+from agent.sketch.categorical import canonical
 
 MAX_LISTED = 100
 """Categories listed with counts of their own; the rest is summed up as ``other``."""
@@ -64,8 +65,9 @@ class Column:
     def can_be_classes(self) -> bool:
         """Whether a number column may as well be a category."""
         census = self.census
-        exact = census.exact if isinstance(census, NumberCensus) and not census.infinite else None
-        return self.type == "integer" and not self._forced and exact is not None and len(exact) <= MAX_CLASSES
+        if not isinstance(census, NumberCensus) or census.infinite or self._forced or census.exact is None:
+            return False
+        return self.type in NUMERIC_TYPES and census.whole and 0 < len(census.exact) <= MAX_CLASSES
 
     def prepare(self) -> None:
         """Choose bins or categories for the second reading."""
@@ -152,5 +154,5 @@ def _candidates(census: Census) -> list[str]:
         ranked = census.ranked()
         return [text for text, _ in (ranked[:MAX_LISTED] if census.complete else ranked)]
     exact = census.exact if isinstance(census, NumberCensus) else None
-    counts = {number_text(value): rows for value, rows in (exact or {}).items()}
+    counts = {canonical(value): rows for value, rows in (exact or {}).items()}
     return sorted(counts, key=lambda text: (-counts[text], text))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from agent.errors import ProfileError
 from agent.profile.arrow import ArrowSource, kinds_of
-from agent.profile.blocks import Source
+from agent.profile.blocks import NUMBER_KINDS, Source
 
 CSV_BLOCK_BYTES = 4 << 20
 """How much of a CSV file is parsed at once; a row can't be longer."""
@@ -26,7 +26,10 @@ _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 # What a column becomes where a later row does not fit the type of the first rows. A column that starts with nothing but
 # missing values tries all of them.
-_WIDER = {"null": pa.int64(), "int64": pa.float64(), "double": pa.bool_(), "bool": pa.timestamp("ns")}
+_WIDER = {
+    "null": pa.int64(), "int64": pa.float64(), "double": pa.bool_(), "bool": pa.timestamp("ns"),
+    "date32[day]": pa.timestamp("ns"), "timestamp[s]": pa.timestamp("ns"),
+}  # fmt: skip
 
 
 class DataFile(Protocol):
@@ -94,8 +97,10 @@ def _common_schema(files: Sequence[DataFile]) -> pa.Schema:
                 continue
             if mine == "null":
                 fields[i] = file.schema.field(i)
+            elif mine in NUMBER_KINDS and other in NUMBER_KINDS:
+                fields[i] = pa.field(fields[i].name, pa.float64())
             elif mine == other:
-                fields[i] = pa.field(fields[i].name, pa.float64() if mine == "number" else pa.large_string())
+                fields[i] = pa.field(fields[i].name, pa.large_string())
             else:
                 message = f"column {fields[i].name!r} is {file.schema.field(i).type} here and {fields[i].type} in {first.path}"
                 raise ProfileError(f"{file.path}: {message}")
@@ -140,6 +145,7 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._types: dict[str, pa.DataType] = {}
+        self._names: list[str] = []
         self._delimiter = _delimiter(path)
         while True:
             try:
@@ -176,8 +182,10 @@ class CsvFile:
         match = re.search(r"In CSV column #(\d+): .*conversion error to ([\w\[\]]+)", message)
         if match is None:
             return False
-        with self._open(threads=False) as reader:
-            name = reader.schema.names[int(match[1])]
+        if not self._names:  # the first rows fit the types that were guessed from them
+            with self._open(threads=False) as reader:
+                self._names = reader.schema.names
+        name = self._names[int(match[1])]
         before = self._types.get(name)
         self._types[name] = _WIDER.get(match[2], pa.string())
         return bool(before != self._types[name])

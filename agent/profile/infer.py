@@ -4,8 +4,9 @@
 the data says                the profile says
 ===========================  ========================================================================================
 booleans; CSV true, false    ``boolean``
-whole numbers                ``category`` if they look like codes (below), else ``integer``. Whole floats count as whole
-                             numbers: that is what pandas makes of integers with missing values, and JSON of all numbers
+whole numbers                ``category`` if they look like codes (below), else ``integer``
+whole numbers as floats      the same where some are missing, since that is what pandas makes of integers with missing values;
+                             where none is missing, ``category`` if they look like codes, else ``float``
 other numbers                ``float``
 texts                        ``category`` if they repeat (below), else ``text``
 pandas and polars categories ``category``
@@ -25,7 +26,7 @@ from __future__ import annotations
 from typing import Literal
 
 from agent.errors import ProfileError
-from agent.profile.blocks import Kind
+from agent.profile.blocks import NUMBER_KINDS, Kind
 from agent.profile.census import Census, NumberCensus, OpaqueCensus, TextCensus
 
 MAX_CODES = 10
@@ -48,7 +49,7 @@ def empty_census(name: str, kind: Kind, role: str, forced: Forced) -> Census:
     """
     if role in ("id", "time"):
         return OpaqueCensus()
-    if role == "probability" and kind not in ("number", "null"):
+    if role == "probability" and kind not in NUMBER_KINDS:
         raise ProfileError(f"column {name!r} is to be a probability, but holds {kind} values")
     if kind == "datetime":
         if forced:
@@ -58,7 +59,7 @@ def empty_census(name: str, kind: Kind, role: str, forced: Forced) -> Census:
         raise ProfileError(f"column {name!r} is to be numeric, but holds texts")
     if forced == "category":
         return TextCensus()
-    return NumberCensus() if kind in ("number", "null") or forced == "numeric" else TextCensus()
+    return NumberCensus() if kind in NUMBER_KINDS or forced == "numeric" else TextCensus()
 
 
 def type_of(kind: Kind, role: str, forced: Forced, census: Census, task: str) -> str:
@@ -66,20 +67,23 @@ def type_of(kind: Kind, role: str, forced: Forced, census: Census, task: str) ->
     if isinstance(census, OpaqueCensus):
         return "text" if role == "id" else "datetime"
     if isinstance(census, NumberCensus):
-        return _number_type(role, forced, census, task)
+        return _number_type(kind, role, forced, census, task)
     if kind == "boolean":
         return "boolean"
     return "category" if forced or kind == "category" or role in ("label", "prediction") or repeats(census) else "text"
 
 
-def _number_type(role: str, forced: Forced, census: NumberCensus, task: str) -> str:
-    if not census.count or role == "probability" or not census.whole:
+def _number_type(kind: Kind, role: str, forced: Forced, census: NumberCensus, task: str) -> str:
+    if not census.count or role == "probability":
         return "float"
+    if not census.whole:  # or so large that doubles can't tell
+        return "integer" if kind == "integer" else "float"
+    number = "integer" if kind in ("integer", "boolean") or census.missing else "float"
     if forced == "numeric" or census.exact is None or census.infinite:
-        return "integer"
+        return number
     if role in ("label", "prediction") and task:
-        return "category" if task == "classification" and len(census.exact) <= MAX_CLASSES else "integer"
-    return "category" if are_codes(census.exact, census.count) else "integer"
+        return "category" if task == "classification" and len(census.exact) <= MAX_CLASSES else number
+    return "category" if are_codes(census.exact, census.count) else number
 
 
 def are_codes(counts: dict[float, int], rows: int) -> bool:

@@ -136,7 +136,7 @@ def _heights(numeric: Numeric) -> list[float]:
     if numeric.maximum is not None and 0 < numeric.maximum - high <= width / 4:
         high, edges, below = numeric.maximum, np.append(edges, numeric.maximum), np.append(below, total)
     places = np.linspace(low, high, WIDTH + 1)[1:-1]
-    return np.diff(np.interp(places, edges, below), prepend=0.0, append=total).tolist()
+    return list(np.diff(np.interp(places, edges, below), prepend=0.0, append=total).tolist())
 
 
 def bars(heights: Sequence[float]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ def _array(name: str, values: object) -> NDArray[Any]:
 
 
 _KINDS: dict[str, Kind] = {
-    "b": "boolean", "i": "number", "u": "number", "f": "number", "U": "text", "S": "text", "M": "datetime", "m": "datetime",
+    "b": "boolean", "i": "integer", "u": "integer", "f": "number", "U": "text", "S": "text", "M": "datetime", "m": "datetime",
 }  # fmt: skip
 
 
@@ -99,13 +101,17 @@ def _kind(array: NDArray[Any]) -> Kind:
     kinds = {_kind_of_type(kind) for kind in {type(value) for value in array if not is_missing(value)}}
     if not kinds:
         return "null"
+    if kinds <= {"integer", "number"}:
+        return "number" if "number" in kinds else "integer"
     return kinds.pop() if len(kinds) == 1 else "text"
 
 
 def _kind_of_type(kind: type) -> Kind:
     if issubclass(kind, (bool, np.bool_)):
         return "boolean"
-    if issubclass(kind, (int, float, np.integer, np.floating)):
+    if issubclass(kind, (int, np.integer)):
+        return "integer"
+    if issubclass(kind, (float, np.floating, Decimal)):
         return "number"
     return "datetime" if issubclass(kind, (dt.date, dt.time, dt.timedelta, np.datetime64)) else "text"
 
@@ -113,9 +119,9 @@ def _kind_of_type(kind: type) -> Kind:
 def _values(array: NDArray[Any], kind: Kind) -> Values:
     if kind == "null":
         return np.full(len(array), np.nan)
-    if kind == "number":
+    if kind in ("integer", "number"):
         if array.dtype.kind == "O":
-            array = np.array([np.nan if is_missing(value) else value for value in array], dtype=np.float64)
+            return np.array([np.nan if is_missing(value) else _float(value) for value in array], dtype=np.float64)
         return array.astype(np.float64)
     if kind == "datetime":
         missing = np.isnat(array).sum() if array.dtype.kind in "mM" else sum(map(is_missing, array))
@@ -123,3 +129,10 @@ def _values(array: NDArray[Any], kind: Kind) -> Values:
     if kind == "boolean" and array.dtype.kind == "b":
         return Texts(array.astype(np.int64), ("false", "true"))
     return texts_of(array.tolist())
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all doubles
+        return math.inf if value > 0 else -math.inf
