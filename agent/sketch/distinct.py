@@ -48,7 +48,7 @@ class Distinct:
             sketch = self.sketch = hll_sketch(LG_K, tgt_hll_type.HLL_4)
         add = sketch.update
         for text in texts:
-            add(text if text.isascii() else _portable(text))
+            add(text if text and text.isascii() else _portable(text))
 
     def merge(self, other: Distinct) -> None:
         """Add what `other` has seen."""
@@ -82,5 +82,5 @@ class Distinct:
 
 
 def _portable(text: str) -> str:
-    # A lone surrogate is legal in JSON and in str, but not in UTF-8, which the library encodes to.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # The library passes over the empty text. A lone surrogate is legal in JSON and in str, but not in UTF-8, which it encodes to.
+    return "\0" if not text else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -47,7 +47,7 @@ _DECODER = msgspec.msgpack.Decoder(_Wire)
 
 
 class NumericSketch:
-    """What a numeric column's rows come to. About 6 KB when full, 3 KB as bytes once `compact`.
+    """What a numeric column's rows come to. 8 KB when full, 2.3 KB as bytes once `compact`.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class NumericSketch:
         self.quantiles.merge(other.quantiles)
 
     def result(self) -> NumericSummary:
-        """Summarise. Cost: 50 µs, nearly all of it the quantile sketch's sorted view."""
+        """Summarise. Cost: 80 to 180 µs, nearly all of it the quantile sketch's sorted view."""
         moments = self.moments.result()
         count = moments.count
         points, weights = self.quantiles.result()

@@ -44,8 +44,7 @@ class Quantiles:
 
     def update(self, values: NDArray[np.float64]) -> None:
         """Add finite values, shape ``(n,)``, fastest when ascending."""
-        if values.size:  # an empty array crosses into the library as a null pointer
-            self.sketch.update(values)
+        self.sketch.update(values)
 
     def merge(self, other: Quantiles) -> None:
         """Add what `other` has seen; the error is that of the smaller `k` of the two, in the worst case."""

@@ -36,7 +36,8 @@ def sketch_for(column: ColumnSchema) -> Sketch | None:
 class Pane:
     """Sketches of the rows of one stretch of time.
 
-    A numeric column takes up to 6 KB while it is fed, and 3 KB as bytes once it is compact (2.3 KB of 60,000 rows).
+    Measured with 60 bins and 60,000 rows: a numeric column takes 8 KB of resident memory while it is fed, and 2.3 KB as bytes
+    once it is compact.
 
     Parameters
     ----------
