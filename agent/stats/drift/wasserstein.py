@@ -31,7 +31,8 @@ def wasserstein(current: Summary, reference: Summary, alpha: float) -> Compariso
     ``sqrt(2/pi) * integral(sqrt(F(1-F)/n + G(1-G)/m))``, and it exceeds its mean by more than
     ``sqrt(2 ln(1/alpha)) * sqrt(var F / n + var G / m)`` with probability at most alpha, since the distance is the largest
     difference of means over functions of slope 1, whose variance is at most the variable's own; for the window
-    the larger of both variances counts, as in `mean_shift`. Both hold in the Gaussian limit. It also takes off the error of the sketches where they are used: half of the heaviest point's share.
+    the larger of both variances counts, as in `mean_shift`. Both hold in the Gaussian limit. It also takes
+    off the error of the sketches where they are used: half of the heaviest point's share.
 
     Parameters
     ----------
