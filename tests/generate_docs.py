@@ -10,19 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.config import SETTINGS
+from agent.cli import settings_table
 from agent.export import metrics
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-
-
-def settings_table() -> str:
-    """One row per environment variable."""
-    rows = ["| setting | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for setting in SETTINGS:
-        default = f"`{setting.default}`" if setting.default else "empty"
-        rows.append(f"| `{setting.name}` | {setting.type} | {default} | {setting.meaning} |")
-    return "\n".join(rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {"settings": settings_table, "metrics": metrics.markdown}

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from agent import cli
 from agent.config import SETTINGS, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,3 +68,29 @@ def test_ports_of_the_guide_are_the_defaults() -> None:
     settings = load({})
     for address, row in ((settings.listen, "inference"), (settings.admin, "admin"), (settings.health, "health")):
         assert f"| {address.port} | {row} |" in README
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """The words of each call of `outrider` in the code blocks, without what is before or after it."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    calls = re.findall(r"(?:^|/|\s)outrider +((?:run|demo|profile|config)\b[^\n#|&;]*)", blocks)
+    return [call.split() for call in calls]
+
+
+@by_document
+def test_commands_exist(path: Path) -> None:
+    for words in command_lines(path.read_text()):
+        command: click.Command = cli.main
+        while words and isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options, words
+
+
+def test_guide_shows_the_commands() -> None:
+    assert {tuple(words[:2]) for words in command_lines(README)} >= {
+        ("demo",),
+        ("run",),
+        ("profile", "build"),
+        ("profile", "show"),
+    }
