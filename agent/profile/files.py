@@ -131,8 +131,10 @@ class ParquetFile:
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """See `DataFile.batches`."""
         with _faults_of(self.path), pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=list(names)):
-                yield batch.select(list(names))
+            # One row group after the other: asked for all, Arrow keeps what it has decoded.
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(PARQUET_BATCH_ROWS, row_groups=[group], columns=list(names)):
+                    yield batch.select(list(names))
 
 
 class CsvFile:

@@ -18,12 +18,13 @@ class CoMoments:
     ----------
     means, deviations
         Of each column, from the first reading: values are centred and scaled by them before anything is squared, so that
-        nothing cancels and nothing overflows. Shape ``(p,)``; a deviation that is not a positive number counts as 1.
+        nothing cancels and nothing overflows. Shape ``(p,)``; a deviation of 0 counts as 1, and one that overflowed to
+        infinity makes the column a constant.
     """
 
     def __init__(self, means: NDArray[np.float64], deviations: NDArray[np.float64]) -> None:
         self._means = np.where(np.isfinite(means), means, 0.0)
-        self._deviations = np.where(np.isfinite(deviations) & (deviations > 0), deviations, 1.0)
+        self._deviations = np.where(deviations > 0, deviations, 1.0)
         size = len(means)
         self.rows = np.zeros((size, size))
         self.sums = np.zeros((size, size))
@@ -79,7 +80,7 @@ class CorrelationRatio:
 
     def __init__(self, categories: int, mean: float, deviation: float) -> None:
         self._mean = mean if math.isfinite(mean) else 0.0
-        self._deviation = deviation if math.isfinite(deviation) and deviation > 0 else 1.0
+        self._deviation = deviation if deviation > 0 else 1.0
         self.rows = np.zeros(categories)
         self.sums = np.zeros(categories)
         self.squares = 0.0
