@@ -9,6 +9,7 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -76,7 +77,7 @@ def _host(endpoint: str) -> str:
 
 def metric_exporters(choice: Choice, environ: Mapping[str, str]) -> list[MetricExporter]:
     """Make the exporters of metrics; raises whatever OpenTelemetry raises on a value it can't use."""
-    exporters: list[MetricExporter] = [ConsoleMetricExporter()] if choice.console else []
+    exporters: list[MetricExporter] = [ConsoleMetricExporter(out=sys.stdout)] if choice.console else []
     timeout_s = _timeout_s("METRICS", environ)
     if choice.otlp == "grpc":
         _quiet_grpc()
@@ -92,7 +93,7 @@ def metric_exporters(choice: Choice, environ: Mapping[str, str]) -> list[MetricE
 
 def span_exporters(choice: Choice, _: Mapping[str, str]) -> list[SpanExporter]:
     """Make the exporters of spans; raises whatever OpenTelemetry raises on a value it can't use."""
-    exporters: list[SpanExporter] = [ConsoleSpanExporter()] if choice.console else []
+    exporters: list[SpanExporter] = [ConsoleSpanExporter(out=sys.stdout)] if choice.console else []
     if choice.otlp == "grpc":
         _quiet_grpc()
         from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc  # noqa: PLC0415 - 11 MB

@@ -31,8 +31,9 @@ from agent.export.metrics import METRICS, Kind, Metric, observe
 from agent.export.readings import Buckets, Point, Values
 from agent.sketch.latency import BOUNDS_S
 
-POINTS_PER_REQUEST = 8000
-"""Points that go into one request: about 1 MiB, well below the 4 MiB at which a gRPC server refuses a message."""
+POINTS_PER_REQUEST = 2000
+"""Points that go into one request: about 150 KiB, below the 4 MiB at which a gRPC server refuses a message. While one is
+being sent its points are objects of the SDK and of protobuf too, a kilobyte each; this bounds them to 2 MB."""
 
 _DELTA, _CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
 

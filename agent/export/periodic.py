@@ -84,7 +84,7 @@ class Periodic:
         self._complaints = complaints
         self._failing = False
         self._stopping = False
-        self._abandoned = False
+        self._muted = False
         self._awake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"outrider-{signal}", daemon=True)
 
@@ -112,12 +112,19 @@ class Periodic:
         """
         deadline = time.monotonic() + timeout_s
         self._thread.join(timeout_s * 0.75)
+        if self._thread.is_alive():
+            self._mute()
         closing = threading.Thread(target=self._close, name=f"outrider-{self._signal}-close", daemon=True)
         closing.start()
         closing.join(max(0.0, deadline - time.monotonic()))
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        self._abandoned = self._thread.is_alive()
-        return not self._abandoned
+        return not self._thread.is_alive()
+
+    def _mute(self) -> None:
+        # What fails from here on fails because the request is broken off.
+        self._muted = True
+        if not self._failing:
+            _log.warning("last export cut short signal=%s endpoint=%s", self._signal, self._endpoint)
 
     def _run(self) -> None:
         last = False
@@ -141,7 +148,7 @@ class Periodic:
     def _note(self, failure: str) -> None:
         if failure:
             self._counters.failures[self._signal] = self._counters.failures.get(self._signal, 0) + 1
-        if bool(failure) is self._failing or self._abandoned:
+        if bool(failure) is self._failing or self._muted:
             return
         self._failing = bool(failure)
         if failure:

@@ -69,6 +69,9 @@ def test_console_exporter_prints(
     printing.start()
     printing.record([synthetic.exchange()], ["other"])
     printing.shutdown(10)
+    printed = capsys.readouterr().out
+    assert '"name": "outrider.drift.score"' in printed
+    assert '"trace_id": "0x0102030405060708090a0b0c0d0e0f10"' in printed
     assert counters == ExportCounters()
 
 
