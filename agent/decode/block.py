@@ -128,6 +128,11 @@ def numbers(items: Sequence[Any]) -> Block:
             return Block(width, True, len(items), b"".join(starmap(packers[width], items)))
         if kind is float:
             return Block(1, True, len(items), pack_flat(items))
+        if kind is dict:
+            names = tuple(items[0])
+            if all(map(names.__eq__, map(tuple, items))):
+                pack = packers[len(names)]
+                return Block(names, True, len(items), b"".join([pack(*item.values()) for item in items]))
     except (struct.error, TypeError):
         pass  # missing values, deeper arrays, or rows that differ: the careful way tells them apart
     return table_of_rows(items)

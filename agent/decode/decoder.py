@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from agent.config import CustomRoute
-from agent.decode.block import Block, NotObserved
+from agent.decode.block import MAX_ROWS, Block, NotObserved
 from agent.decode.format import Format, Reader, kind_of, refuse_content_type
 from agent.decode.gather import Decoded, Groups
 from agent.decode.message import BODILESS, Head, Lines, body_of, request_head, request_lines, response_head, response_lines
@@ -95,15 +95,12 @@ class Decoder:
             wire = route.format
             if wire is None:
                 continue
-            if not 200 <= exchange.status < 300 or exchange.flags & Flag.BODIES_LEFT_OUT:
+            if not 200 <= exchange.status < 300 or (exchange.flags and exchange.flags & Flag.BODIES_LEFT_OUT):
                 _count_nothing(exchange, result)
                 continue
             missing: tuple[DecodeError, ...] = ()
             try:
-                if plan.length == len(raw) - start and not exchange.flags:
-                    inputs = plan.read(raw[start:])
-                else:
-                    inputs = plan.read(_request_body(exchange, plan.head, start))
+                inputs = _inputs(exchange, plan, start)
             except DecodeError as error:
                 inputs, missing = _ABSENT, (error,)
             try:
@@ -117,21 +114,21 @@ class Decoder:
         return result
 
     def _outputs(self, exchange: Exchange, wire: Format) -> Block:
+        if not wire.outputs:
+            return _ABSENT
         raw = exchange.response
         start = raw.find(b"\r\n\r\n") + 4
         answer = self._answers.get(raw[:start])
         if answer is not None and answer.length == len(raw) - start and not (exchange.flags or exchange.outcome):
-            reader = wire.outputs.get(answer.kind)
-            if reader is not None:
-                return reader(raw[start:])
-        if not wire.outputs:
-            return _ABSENT
-        if exchange.flags & Flag.RESPONSE_CUT:
+            body = raw[start:]
+        elif exchange.flags & Flag.RESPONSE_CUT:
             raise NotObserved("http", "truncated")
-        if exchange.outcome != Outcome.COMPLETE:
+        elif exchange.outcome != Outcome.COMPLETE:
             raise NotObserved("http", "incomplete")
-        answer, start = self._final_answer(raw)
-        return wire.outputs.get(answer.kind, refuse_content_type)(body_of(answer.head, raw, start))
+        else:
+            answer, start = self._final_answer(raw)
+            body = body_of(answer.head, raw, start)
+        return _bounded(wire.outputs.get(answer.kind, refuse_content_type)(body))
 
     def _final_answer(self, raw: bytes) -> tuple[_Answer, int]:
         """Give the final response and where its head ends, behind any interim ones (100 Continue, 103 Early Hints)."""
@@ -193,10 +190,21 @@ def _remember(known: dict[Key, Learned], key: Key, learned: Learned, size_bytes:
         known[key] = learned
 
 
-def _request_body(exchange: Exchange, head: Head, start: int) -> bytes:
-    if exchange.flags & Flag.REQUEST_CUT:
+def _inputs(exchange: Exchange, plan: _Plan, start: int) -> Block:
+    raw = exchange.request
+    if plan.length == len(raw) - start and not exchange.flags:
+        body = raw[start:]
+    elif exchange.flags & Flag.REQUEST_CUT:
         raise NotObserved("http", "truncated")
-    return body_of(head, exchange.request, start)
+    else:
+        body = body_of(plan.head, raw, start)
+    return _bounded(plan.read(body))
+
+
+def _bounded(block: Block) -> Block:
+    if block.rows > MAX_ROWS:
+        raise DecodeError("table", "too_many_rows")
+    return block
 
 
 def _count_nothing(exchange: Exchange, result: Decoded) -> None:

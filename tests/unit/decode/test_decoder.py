@@ -165,6 +165,14 @@ def test_an_answer_without_content_is_no_table() -> None:
     assert Decoder().decode([nothing]).undecoded == {("kserve-v1", "json"): 1}
 
 
+def test_too_many_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 2)
+    exchanges = [json_exchange(PREDICT, {"instances": [1] * rows}, {"predictions": [1] * rows}) for rows in (2, 3)]
+    result = Decoder().decode(exchanges)
+    assert result.undecoded == {("kserve-v1", "too_many_rows"): 2}
+    assert result.rows == {"kserve-v1": 2}
+
+
 def test_event_streams_are_counted() -> None:
     stream = exchange(ordinary().request, response_bytes(b"data: {}\n\n", "text/event-stream"))
     assert Decoder().decode([stream]).undecoded == {("kserve-v1", "content_type"): 1}
