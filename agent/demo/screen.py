@@ -174,10 +174,8 @@ def latency(tally: Tally) -> str:
     """Say what the sidecar adds, in one line."""
     if not tally.pairs:
         return "added latency: not measured yet"
-    return (
-        f"the sidecar adds {_duration(tally.added_s)} (median {_duration(tally.direct_s)} without it, "
-        f"{_duration(tally.sidecar_s)} with it)"
-    )
+    added = _duration(tally.added_s) if tally.added_s > 0 else "less than this machine's noise"
+    return f"the sidecar adds {added} (median {_duration(tally.direct_s)} without it, {_duration(tally.sidecar_s)} with it)"
 
 
 def _duration(seconds: float) -> str:

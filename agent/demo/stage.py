@@ -22,7 +22,7 @@ from agent.demo.show import show_on
 from agent.demo.traffic import Replay
 from agent.demo.verdict import Verdict, first_flags, inconclusive, judge
 from agent.errors import OutriderError
-from agent.evaluate.report import Report
+from agent.evaluate.report import Decision, Report
 
 POLL_S = 0.5
 """Half a pane: no evaluation is missed."""
@@ -125,12 +125,20 @@ class Watch:
         What happens.
     admin
         The sidecar's admin port.
+
+    Attributes
+    ----------
+    reports
+        Those that decided otherwise than the one before, which is all that a verdict needs: an endless demo must not grow.
+    newest
+        The last report; ``None`` before the first.
     """
 
     def __init__(self, scenario: Scenario, replay: Replay, admin: int) -> None:
         self.scenario = scenario
         self.replay = replay
         self.reports: list[Report] = []
+        self.newest: Report | None = None
         self._admin = admin
         self._start_ns = 0
         self._end_s = 0.0
@@ -169,14 +177,22 @@ class Watch:
                 report = msgspec.json.decode(body, type=Report)
             except msgspec.MsgspecError as error:
                 raise DemoError(f"/api/report is not a report: {error}") from error
-            if not self.reports or self.reports[-1].time_ns != report.time_ns:
-                self.reports.append(report)
+            self.note(report)
+
+    def note(self, report: Report) -> None:
+        """Take in a report, the same one twice if need be."""
+        if self.newest is None or _decisions(self.newest) != _decisions(report):
+            self.reports.append(report)
+        self.newest = report
 
     def _view(self) -> View:
         flags = {name: (time_ns - self._start_ns) / 1e9 for name, (_, time_ns) in first_flags(self.reports).items()}
-        newest = self.reports[-1] if self.reports else None
         admin = f"http://127.0.0.1:{self._admin}"
-        return View(self.scenario, self.replay.elapsed_s, newest, self.replay.tally(), flags, admin)
+        return View(self.scenario, self.replay.elapsed_s, self.newest, self.replay.tally(), flags, admin)
+
+
+def _decisions(report: Report) -> list[tuple[str, Decision]]:
+    return [(column.name, column.decision) for column in report.columns]
 
 
 def _conclude(watch: Watch, console: Console, stop: Stop) -> int:
@@ -184,6 +200,5 @@ def _conclude(watch: Watch, console: Console, stop: Stop) -> int:
     if stop.asked() and watch.cut_short(verdict):
         console.print("\nStopped too early to say whether the sidecar was right.", style="yellow")
         return 128 + stop.signal
-    newest = watch.reports[-1] if watch.reports else None
-    console.print(ending(verdict, watch.scenario, watch.replay.tally(), newest))
+    console.print(ending(verdict, watch.scenario, watch.replay.tally(), watch.newest))
     return 0 if verdict.passed else 1

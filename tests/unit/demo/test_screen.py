@@ -130,6 +130,7 @@ def test_a_change_is_shown_as_missing_share_unseen_share_or_mean() -> None:
 def test_latency_is_in_microseconds_or_milliseconds_and_admits_not_to_know() -> None:
     assert latency(TALLY) == "the sidecar adds 120 µs (median 710 µs without it, 830 µs with it)"
     assert "1.20 ms" in latency(replace(TALLY, direct_s=0.0012, sidecar_s=0.0013))
+    assert "less than this machine's noise (" in latency(replace(TALLY, direct_s=0.00084))
     assert latency(replace(TALLY, pairs=0)) == "added latency: not measured yet"
 
 

@@ -3,9 +3,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import numpy as np
+
 from agent import config
-from agent.demo.scenario import CONSECUTIVE, MIN_ROWS, PANE_S, WINDOW_S
-from agent.demo.stage import Stop, sidecar_environment
+from agent.demo.scenario import CONSECUTIVE, MIN_ROWS, PANE_S, WINDOW_S, plan
+from agent.demo.stage import Stop, Watch, sidecar_environment
+from agent.demo.traffic import Replay
+from agent.evaluate.report import ColumnReport, Decision, Report
 
 
 def test_the_sidecar_takes_the_demos_settings_and_stays_on_loopback() -> None:
@@ -16,6 +20,20 @@ def test_the_sidecar_takes_the_demos_settings_and_stays_on_loopback() -> None:
     assert (settings.window_s, settings.pane_s) == (WINDOW_S, PANE_S)
     assert (settings.consecutive, settings.min_rows) == (CONSECUTIVE, MIN_ROWS)
     assert settings.drain_delay_s == 0
+
+
+def report(second: int, decision: Decision) -> Report:
+    column = ColumnReport("age", "feature", "float", decision, "", 1000, 0.0, 442, 0.0, [])
+    return Report(second, 0, second, 1000, "diabetes", "1", second, decision, [column])
+
+
+def test_only_reports_that_decide_otherwise_are_kept_and_the_newest_is_known() -> None:
+    watch = Watch(plan(None), Replay(np.empty((1, 10)), plan(None), 1, 2, 1.0), 3)
+    for second in range(1000):
+        watch.note(report(second, Decision.DRIFTED if second >= 700 else Decision.OK))
+    assert [kept.time_ns for kept in watch.reports] == [0, 700]
+    assert watch.newest is not None
+    assert watch.newest.time_ns == 999
 
 
 def test_the_first_signal_counts() -> None:
