@@ -13,7 +13,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from agent.decode.block import Block, NotObserved, Scalar, block_of
+from agent.decode.block import MAX_COLUMNS, Block, NotObserved, Scalar, block_of
 from agent.errors import DecodeError
 
 MISSING = frozenset(
@@ -46,6 +46,8 @@ def read_csv(body: bytes) -> Block:
     if not lines:
         raise NotObserved("csv", "no_rows")
     width = len(lines[0])
+    if width > MAX_COLUMNS:
+        raise DecodeError("csv", "too_many_columns")
     if any(len(line) != width for line in lines):
         raise DecodeError("csv", "ragged")
     names: int | tuple[str, ...] = width

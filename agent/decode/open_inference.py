@@ -26,6 +26,7 @@ import msgspec
 from agent.decode.block import (
     MAX_COLUMNS,
     MAX_FLATTENED,
+    MAX_STEM,
     Block,
     NotObserved,
     Scalar,
@@ -195,6 +196,8 @@ def read_tensors(tensors: list[Tensor] | list[AnyTensor], version: str = "") -> 
         elif len(tensors) == 1:
             block = block_of(width, [values[at : at + width] for at in range(0, len(values), width)])
             return msgspec.structs.replace(block, version=version)
+        elif len(tensor.name) > MAX_STEM:
+            raise DecodeError("open-inference", "name_too_long")
         else:
             names += [f"{tensor.name}[{index}]" for index in range(width)]
             columns += [values[index::width] for index in range(width)]

@@ -17,6 +17,12 @@ from agent.decode.kserve_v1 import KSERVE_V1
 from agent.decode.mlflow import MLFLOW
 from agent.decode.open_inference import OPEN_INFERENCE
 
+MAX_REMEMBERED = 1024
+"""Targets remembered. When they are full they are forgotten together."""
+
+MAX_REMEMBERED_TARGET = 256
+"""Characters of a target that is worth remembering."""
+
 OTHER = "other"
 """The template of paths that are in no table."""
 
@@ -98,13 +104,25 @@ class Routes:
 
     def __init__(self, custom: Sequence[CustomRoute] = ()) -> None:
         table = [(route.path, format_of(route)) for route in custom]
+        self._known: dict[tuple[str, str], Route] = {}
         self._table = [(template, wire, _pattern(template)) for template, wire in (*table, *ROUTES)]
 
     def match(self, method: str, target: str) -> Route:
         """Find the route of a request target: origin form or absolute form, with or without a query.
 
-        Only a POST has a format.
+        Only a POST has a format. Cost: 0.1 µs for a target seen before, up to 10 µs for another.
         """
+        key = (method, target)
+        route = self._known.get(key)
+        if route is None:
+            route = self._match(method, target)
+            if len(target) <= MAX_REMEMBERED_TARGET:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[key] = route
+        return route
+
+    def _match(self, method: str, target: str) -> Route:
         path = target.partition("?")[0]
         if not path.startswith("/"):
             path = "/" + path.partition("://")[2].partition("/")[2]

@@ -19,8 +19,8 @@ from tests.exchanges import CAPTURES, captured, captured_cases, exchange, json_e
 
 REASONS = {
     "binary_tensors", "charset", "chunked", "cloud_event", "compression", "content_encoding", "content_type", "csv",
-    "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "no_columns", "path", "ragged", "shape",
-    "too_large", "too_many_columns", "too_many_rows", "too_many_values", "transfer_encoding",
+    "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "path", "ragged",
+    "shape", "too_large", "too_many_columns", "too_many_rows", "too_many_values", "transfer_encoding",
 }  # fmt: skip
 UNOBSERVED = {"bodies_left_out", "incomplete", "no_rows", "shared_memory", "status", "too_wide", "truncated"}
 TARGETS = [

@@ -51,6 +51,23 @@ def test_anything_else_than_numbers_stays_as_it_is() -> None:
     assert [type(value) for value in block.values[0]] == [str, bool, int, float, type(None)]  # type: ignore[union-attr]  # rows
 
 
+@pytest.mark.parametrize(
+    ("item", "names", "row"),
+    [
+        ({"a": "x", "b": None}, ("a", "b"), ("x", None)),
+        (["x", 1], 2, ("x", 1)),
+        ("x", 1, ("x",)),
+        (True, 1, (True,)),
+        ({"a": "x", "b": [True]}, ("a", "b[0]"), ("x", True)),
+    ],
+)
+def test_one_mixed_row_reads_like_many(item: Any, names: Any, row: Any) -> None:
+    for count in (1, 2):
+        block = table_of_rows([item] * count)
+        assert (block.names, block.numeric, block.rows) == (names, False, count)
+        assert values_of(block) == [row] * count
+
+
 def test_a_boolean_is_no_number() -> None:
     assert not table_of_rows([True, False]).numeric
     assert not table_of_rows([[1, True]]).numeric
@@ -135,6 +152,14 @@ def test_records_with_ever_new_keys_do_not_fill_the_memory(monkeypatch: pytest.M
     with pytest.raises(DecodeError) as error:
         table_of_rows([{f"k{index}": 1} for index in range(11)])
     assert error.value.reason == "too_many_values"
+
+
+def test_a_long_name_is_not_multiplied() -> None:
+    name = "n" * (blocks.MAX_STEM + 1)
+    assert table_of_rows([{name: 1}]).names == (name,)
+    with pytest.raises(DecodeError) as error:
+        table_of_rows([{name: [1, 2]}])
+    assert error.value.reason == "name_too_long"
 
 
 def test_deep_nesting_is_refused_without_recursion() -> None:

@@ -103,6 +103,7 @@ def test_the_answer_says_the_version_if_the_path_does_not() -> None:
         ([tensor("x", [1], [{"a": 1}])], "shape"),
         ([tensor("x", [2], [1, 2]), tensor("y", [3], [1, 2, 3])], "shape"),
         ([tensor("x", [1], [1]), tensor("x", [1], [2])], "duplicate_names"),
+        ([tensor("x", [1], [1]), tensor("y" * 300, [1, 2], [2, 3])], "name_too_long"),
         ([tensor("x", [1, 20_000], [0] * 20_000)], "too_many_columns"),
         ([{"name": "x", "shape": [1], "datatype": "FP32"}], "fields"),
         ([{"name": "x", "data": [1]}], "fields"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.config import CustomRoute
-from agent.decode.routes import OTHER, Routes
+from agent.decode.routes import MAX_REMEMBERED, MAX_REMEMBERED_TARGET, OTHER, Routes
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,15 @@ def test_targets_find_their_route(method: str, target: str, template: str, forma
     assert (route.template, route.format.name if route.format else "", route.model, route.version) == (
         template, format, model, version,
     )  # fmt: skip
+
+
+def test_targets_that_never_repeat_do_not_fill_the_memory() -> None:
+    routes = Routes()
+    for index in range(3 * MAX_REMEMBERED):
+        assert routes.match("GET", f"/ping?{index}").template == "/ping"
+    assert routes.match("GET", "/ping?" + "x" * MAX_REMEMBERED_TARGET).template == "/ping"
+    assert 0 < len(routes._known) <= MAX_REMEMBERED
+    assert max(len(target) for _, target in routes._known) <= MAX_REMEMBERED_TARGET
 
 
 def test_templates_of_configured_routes() -> None:
