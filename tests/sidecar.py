@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ class Sidecar:
 
 
 @contextmanager
-def sidecar(tmp_path: Path, upstream: int, *, wait_for_monitor: bool = True, **settings: str) -> Iterator[Sidecar]:
+def sidecar(tmp_path: Path, upstream: int, settings: Mapping[str, str], *, wait_for_monitor: bool = True) -> Iterator[Sidecar]:
     """Run ``outrider run`` before a local port; the settings are environment variables."""
     port, admin, health = free_ports(3)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OUTRIDER_", "OTEL_"))}
