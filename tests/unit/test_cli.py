@@ -1,0 +1,158 @@
+"""The command line: output, exit codes, and errors without a traceback."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import main, settings_table
+from agent.config import SETTINGS
+from agent.profile.read import read
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=500)
+    path = tmp_path / "train.csv"
+    columns = {"row": range(500), "x": x, "region": rng.integers(10, 14, 500), "q": rng.random(500), "p": x > 0, "y": x > 0.1}
+    pl.DataFrame(columns).write_csv(path)
+    return path
+
+
+def call(*words: str | Path, env: dict[str, str | None] | None = None) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, [str(word) for word in words], env=env)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_build_and_show(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "profile.json.gz"
+    options = ["--label", "y", "--prediction", "p", "--probability", "q", "--id", "row", "--model-name", "m"]
+    code, out, err = call("profile", "build", data, "-o", output, *options, "--model-version", "2", "--numeric", "region")
+    assert (code, err) == (0, "")
+    assert f"{output}: 500 rows, 6 columns (1 text, 2 float, 1 integer, 2 boolean)" in out
+    assert "accuracy 0.9" in out
+    profile = read(output)
+    assert [column.role for column in profile.columns] == ["id", "feature", "feature", "probability", "prediction", "label"]
+    assert (profile.model.name, profile.model.version, profile.model.task) == ("m", "2", "classification")
+    code, out, err = call("profile", "show", output)
+    assert (code, err) == (0, "")
+    assert "m 2 · classification · 500 rows · 6 columns" in out
+    assert "region" in out
+
+
+def test_repeated_options(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "p.json"
+    words = ["--exclude", "row", "--exclude", "q", "--categorical", "region", "--task", "regression"]
+    assert call("profile", "build", data, "-o", output, *words)[0] == 0
+    profile = read(output)
+    assert [(column.name, column.type) for column in profile.columns] == [
+        ("x", "float"), ("region", "category"), ("p", "boolean"), ("y", "boolean"),
+    ]  # fmt: skip
+    assert profile.model.task == "regression"
+
+
+def test_faults_of_the_data_are_told_in_lines(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "p.json"
+    code, out, err = call("profile", "build", data, "-o", output, "--label", "truth", "--exclude", "z")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "outrider: label: there is no column 'truth'; the columns are row, x, region, q, p, y",
+        "outrider: exclude: there is no column 'z'; the columns are row, x, region, q, p, y",
+    ]
+    assert not output.exists()
+    code, _, err = call("profile", "build", tmp_path / "none.csv", "-o", output)
+    assert code == 1
+    assert err.endswith("none.csv: can't be read: No such file or directory\n")
+    code, _, err = call("profile", "show", data)
+    assert code == 1
+    assert "is not JSON" in err
+
+
+def test_missing_words_and_odd_options(data: Path) -> None:
+    assert call("profile", "build", data)[0] == 2
+    assert call("profile", "build", data, "-o", "x.json", "--task", "ranking")[0] == 2
+    assert call("demo", "--seconds", "long")[0] == 2
+    assert call("nonsense")[0] == 2
+
+
+def test_config_shows_effective_values() -> None:
+    code, out, err = call("config", env={"OUTRIDER_PSI": "0.25", "OUTRIDER_PANE": "90s"})
+    assert (code, err) == (0, "")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert list(lines) == [setting.name for setting in SETTINGS]
+    assert lines["OUTRIDER_PSI"].split()[1] == "0.25"
+    assert lines["OUTRIDER_PANE"].split()[1] == "90"
+    meanings = {line.index(setting.meaning) for setting, line in zip(SETTINGS, lines.values(), strict=True)}
+    assert len(meanings) == 1
+
+
+def test_config_tells_all_faults_at_once() -> None:
+    code, out, err = call("config", env={"OUTRIDER_PSI": "x", "OUTRIDER_LISTEN": "8000", "OUTRIDER_TYPO": "1"})
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 3
+    assert all(line.startswith("outrider: OUTRIDER_") for line in err.splitlines())
+
+
+def test_config_as_markdown() -> None:
+    code, out, _ = call("config", "--markdown", env={"OUTRIDER_PSI": "broken"})
+    assert code == 0
+    assert out.strip() == settings_table()
+    assert len(out.splitlines()) == len(SETTINGS) + 2
+    assert all(line.count("|") == 5 for line in out.splitlines())
+
+
+def test_run_gives_the_exit_code_of_the_sidecar(monkeypatch: pytest.MonkeyPatch) -> None:
+    sidecar = types.ModuleType("agent.sidecar")
+    sidecar.__dict__["run"] = lambda environ: 7 if environ is os.environ else 1
+    monkeypatch.setitem(sys.modules, "agent.sidecar", sidecar)
+    assert call("run")[0] == 7
+
+
+def test_demo_gives_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = types.ModuleType("agent.demo.run")
+    fake.__dict__["run_demo"] = lambda seconds: 3 if seconds == 25.0 else 1
+    monkeypatch.setitem(sys.modules, "agent.demo.run", fake)
+    assert call("demo", "--seconds", "25")[0] == 3
+    assert call("demo")[0] == 1
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_real_command() -> None:
+    done = python("-m", "agent", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("outrider ")
+    done = python("-m", "agent", "profile", "show", "none.json")
+    assert (done.returncode, done.stderr) == (1, "outrider: none.json: can't be read: No such file or directory\n")
+
+
+def test_importing_is_light() -> None:
+    heavy = ("numpy", "rich", "pyarrow", "opentelemetry", "aiohttp", "datasketches")
+    done = python("-c", f"import sys, agent.cli; print([name for name in {heavy} if name in sys.modules])")
+    assert done.stdout == "[]\n"
+
+
+def test_bar_is_drawn_only_on_a_terminal(data: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "agent", "profile", "build", str(data), "-o", str(tmp_path / "p.json")]
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=follower, check=True, timeout=60, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(follower)
+    drawn = os.read(leader, 65_536)
+    os.close(leader)
+    assert b"rows" in drawn
+    assert b"\x1b" not in done.stdout
