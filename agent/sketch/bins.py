@@ -54,6 +54,13 @@ class BinCounts:
         self.below += values.searchsorted(self.edges)
         self.count += values.size
 
+    def update_runs(self, runs: NDArray[np.float64]) -> None:
+        """Add rows that are each ascending, without NaN, shape ``(runs, n)``."""
+        edges, below = self.edges, self.below
+        for run in runs:
+            below += run.searchsorted(edges)
+        self.count += runs.size
+
     def merge(self, other: BinCounts) -> None:
         """Add what `other` has seen; `OutriderError` if its edges differ."""
         if other.edges is not self.edges and not np.array_equal(other.edges, self.edges):

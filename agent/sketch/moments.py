@@ -20,6 +20,9 @@ from agent.sketch.wire import read
 SAFE_MAGNITUDE = 1e140
 """Up to here a square (1e280) and the sum of 1e20 of them stay below the largest float."""
 
+LONGEST_PRODUCT = 8192
+"""OpenBLAS computes a dot product of up to 10,000 values in the calling thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class MomentsResult:
@@ -108,7 +111,8 @@ class Moments:
             return
         shifted = values - centre
         total = float(np.add.reduce(shifted))
-        squares = float(np.dot(shifted, shifted))
+        # A longer product goes to OpenBLAS's threads, whose waiting costs fifty times the work (47 instead of 1 ns per value).
+        squares = float(np.dot(shifted, shifted) if count <= LONGEST_PRODUCT else np.add.reduce(np.square(shifted)))
         # Rounding can bring a constant column's sum of squares a hair below zero.
         self._join(count, centre + total / count, max(squares - total * total / count, 0.0))
 
@@ -116,8 +120,9 @@ class Moments:
         scaled = values / largest
         mean = float(np.add.reduce(scaled)) / values.size
         shifted = scaled - mean
+        squares = float(np.add.reduce(np.square(shifted)))
         # In Python's floats what exceeds the range becomes infinity, without a warning.
-        self._join(values.size, mean * largest, float(np.dot(shifted, shifted)) * largest * largest)
+        self._join(values.size, mean * largest, squares * largest * largest)
 
     def _join(self, count: int, mean: float, m2: float) -> None:
         if not count:

@@ -106,8 +106,7 @@ class NumericSketch:
             self.update(values[finite])
             return
         self.update(values[:rest])
-        for run in runs:
-            self.bins.update_sorted(run)
+        self.bins.update_runs(runs)
         self.minimum = min(low, self.minimum)
         self.maximum = max(high, self.maximum)
         flat = runs.reshape(-1)

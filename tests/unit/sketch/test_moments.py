@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.sketch.moments import Moments, MomentsResult
+from agent.sketch.moments import LONGEST_PRODUCT, Moments, MomentsResult
 
 
 def moments_of(*batches: NDArray[np.float64]) -> MomentsResult:
@@ -34,10 +34,11 @@ def test_sorted_and_unsorted_agree() -> None:
     assert (result.count, result.mean, result.variance) == pytest.approx((5000, expected.mean, expected.variance), rel=1e-12)
 
 
-def test_agrees_with_numpy() -> None:
-    values = np.random.default_rng(3).gamma(2, size=1001)
+@pytest.mark.parametrize("size", [4, 1001, LONGEST_PRODUCT + 3, LONGEST_PRODUCT + 4, 50_000])
+def test_agrees_with_numpy(size: int) -> None:
+    values = np.random.default_rng(3).gamma(2, size=size)
     result = moments_of(values[:1], values[1:3], values[3:])
-    assert (result.count, result.mean, result.variance) == pytest.approx((1001, values.mean(), values.var()), rel=1e-12)
+    assert (result.count, result.mean, result.variance) == pytest.approx((size, values.mean(), values.var()), rel=1e-12)
 
 
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -1e-300, 1e300])
