@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from dataclasses import replace
 
@@ -130,3 +131,20 @@ def test_markdown_has_a_row_per_metric() -> None:
     assert len(rows) == len(METRICS) + 2
     assert all(row.count("|") == 7 for row in rows)
     assert any("`outrider_column_bin_rows_total`" in row for row in rows)
+
+
+def test_reading_goes_on_while_another_thread_counts() -> None:
+    figures = synthetic.figures()
+
+    def count() -> None:
+        for number in range(3000):
+            figures.activity.violations["age", f"kind{number}"] = 1
+            figures.activity.decoded[f"format{number}"] = 1
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    while counting.is_alive():
+        for name in ("outrider.violations", "outrider.decoded"):
+            assert observe(BY_NAME[name], figures)
+    assert "export" not in figures.activity.faults
+    assert len(read("outrider.decoded", figures)) == 3001
