@@ -81,10 +81,7 @@ def settings_table() -> str:
     """Give the README's table of settings in Markdown."""
     from agent.config import SETTINGS  # noqa: PLC0415
 
-    rows = [
-        f"| `{s.name}` | {s.type} | {f'`{s.default}`' if s.default else ''} | {s.meaning.replace('|', '&#124;')} |"
-        for s in SETTINGS
-    ]
+    rows = [f"| `{s.name}` | {s.type} | {f'`{s.default}`' if s.default else 'empty'} | {s.meaning} |" for s in SETTINGS]
     return "\n".join(["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
 
 

@@ -86,14 +86,15 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     }  # fmt: skip
     source = open_source(data)
     columns = [Column(choice, source.kinds[choice.place]) for choice in choose(source, roles, exclude, categorical, numeric)]
-    reading = _Reading(source, columns, progress or _silent)
-    for block in reading.blocks("finding types and bins"):
+    reading = _Reading(source, progress or _silent)
+    for block in reading.blocks("finding types and bins", columns):
         for column, values in zip(columns, block.columns, strict=True):
             column.count(values, block.rows)
     _choose_types(columns, task)
-    relations = Relations(columns)
-    for block in reading.blocks("counting"):
-        prepared = [column.tally(values) for column, values in zip(columns, block.columns, strict=True)]
+    counted = [column for column in columns if column.is_counted]
+    relations = Relations(counted)
+    for block in reading.blocks("counting", counted) if counted else ():
+        prepared = [column.tally(values) for column, values in zip(counted, block.columns, strict=True)]
         relations.update(prepared, block.columns)
     return Profile(
         format=FORMAT,
@@ -129,16 +130,15 @@ def _task_of(columns: Sequence[Column]) -> str:
 class _Reading:
     """The same blocks again and again, with word of how far it is."""
 
-    def __init__(self, source: Source, columns: list[Column], progress: Progress) -> None:
+    def __init__(self, source: Source, progress: Progress) -> None:
         self._source = source
-        self._wanted = [column.place for column in columns]
         self._progress = progress
 
-    def blocks(self, stage: str) -> Iterator[Block]:
+    def blocks(self, stage: str, columns: Sequence[Column]) -> Iterator[Block]:
         rows = block_rows(len(self._source.names))
         done = 0
         self._progress(stage, done, self._source.rows)
-        for block in self._source.blocks(self._wanted, rows):
+        for block in self._source.blocks([column.place for column in columns], rows):
             yield block
             done += block.rows
             self._progress(stage, done, self._source.rows)

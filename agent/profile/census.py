@@ -118,9 +118,15 @@ class TextCensus:
 
     Beyond, the counters are those of Misra & Gries (1982): any text in more than ``rows / EXACT_TEXTS`` rows is among the
     candidates. Their exact counts are the second reading's.
+
+    Parameters
+    ----------
+    keep
+        Whether there is use for the frequent ones beyond `EXACT_TEXTS`; if not, only `distinct` goes on, from a lower bound.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
         self.rows = self.missing = 0
         self.counts: dict[str, int] = {}
         self.complete = True
@@ -132,6 +138,8 @@ class TextCensus:
         counts = np.bincount(values.codes + 1, minlength=len(values.labels) + 1).tolist()
         self.rows += len(values.codes)
         self.missing += counts[0]
+        if not self.complete and not self._keep:
+            return
         totals: dict[str, int] = {}
         for label, count in zip(values.labels, counts[1:], strict=True):
             if count:
@@ -164,6 +172,8 @@ class TextCensus:
             self.counts[text] = self.counts.get(text, 0) + count
         if len(self.counts) > EXACT_TEXTS:
             self._give_up_completeness()
+            if not self._keep:
+                return
             least = sorted(self.counts.values(), reverse=True)[EXACT_TEXTS]
             self.counts = {text: count - least for text, count in self.counts.items() if count > least}
         if not self.complete:

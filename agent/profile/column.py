@@ -99,6 +99,11 @@ class Column:
         return values
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the second reading has anything to count here."""
+        return self.bins is not None or self.categories is not None
+
+    @property
     def classes(self) -> int:
         """How many places of categories there are, those that are not listed taken as one."""
         return min(len(self._listed), MAX_LISTED) + 1

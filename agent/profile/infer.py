@@ -59,7 +59,10 @@ def empty_census(name: str, kind: Kind, role: str, forced: Forced) -> Census:
         raise ProfileError(f"column {name!r} is to be numeric, but holds texts")
     if forced == "category":
         return TextCensus()
-    return NumberCensus() if kind in NUMBER_KINDS or forced == "numeric" else TextCensus()
+    if kind in NUMBER_KINDS or forced == "numeric":
+        return NumberCensus()
+    # Texts that don't repeat are no categories, so there is no use in knowing the frequent ones.
+    return TextCensus(keep=_is_category(kind, role, forced))
 
 
 def type_of(kind: Kind, role: str, forced: Forced, census: Census, task: str) -> str:
@@ -70,7 +73,11 @@ def type_of(kind: Kind, role: str, forced: Forced, census: Census, task: str) ->
         return _number_type(kind, role, forced, census, task)
     if kind == "boolean":
         return "boolean"
-    return "category" if forced or kind == "category" or role in ("label", "prediction") or repeats(census) else "text"
+    return "category" if _is_category(kind, role, forced) or repeats(census) else "text"
+
+
+def _is_category(kind: Kind, role: str, forced: Forced) -> bool:
+    return bool(forced) or kind == "category" or role in ("label", "prediction")
 
 
 def _number_type(kind: Kind, role: str, forced: Forced, census: NumberCensus, task: str) -> str:

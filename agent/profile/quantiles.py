@@ -64,7 +64,7 @@ class QuantileSketch:
         while level < len(self._levels):
             values = self._levels[level]
             if len(values) > CAPACITY:
-                values = np.sort(values)
+                values = np.sort(values, kind="stable")  # timsort: a level is a few runs that are sorted already
                 even = len(values) & ~1
                 self._levels[level] = values[even:]
                 self._add(level + 1, values[int(self._keep_odd[level]) : even : 2])

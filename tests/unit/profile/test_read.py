@@ -57,7 +57,11 @@ def test_golden_files_still_read(name: str) -> None:
 
 
 def test_golden_file_is_what_is_built_today() -> None:
-    assert to_bytes(sample()) == (GOLDEN / "profile_1.json").read_bytes()
+    today, golden = json.loads(to_bytes(sample())), json.loads((GOLDEN / "profile_1.json").read_bytes())
+    # The last bit of a product of matrices is the processor's choice.
+    bits = [np.frombuffer(base64.b64decode(document["joint"].pop("correlation")), dtype="<f4") for document in (today, golden)]
+    np.testing.assert_allclose(bits[0], bits[1], rtol=1e-6)
+    assert today == golden
 
 
 @pytest.mark.parametrize("name", ["p.json", "p.json.gz"])

@@ -90,6 +90,13 @@ def test_arrays_need_no_pyarrow() -> None:
     assert done.stdout == "3\nreading data.csv needs pyarrow: pip install 'outrider[profile]'\n"
 
 
+def test_nothing_to_count_is_a_profile(tmp_path: Path) -> None:
+    table = pa.table({"t": pa.array([1, None], pa.timestamp("s")), "name": ["a", "b"], "id": [1, 2]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert build(tmp_path, id="id") == build(table, id="id")
+    assert [(c.type, c.missing) for c in build(table, id="id").columns] == [("datetime", 1), ("text", 0), ("text", 0)]
+
+
 def test_pandas_nullable_and_categorical_columns() -> None:
     frame = pd.DataFrame(
         {
