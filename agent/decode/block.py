@@ -154,7 +154,7 @@ def _one_row(row: Any) -> Block:
     raise TypeError
 
 
-def numbers_by_column(names: tuple[str, ...], columns: Sequence[Sequence[float | None]], version: str = "") -> Block | None:
+def numbers_by_column(names: int | tuple[str, ...], columns: Sequence[Sequence[float | None]], version: str = "") -> Block | None:
     """Join columns of typed JSON (float and ``None``) of equal length.
 
     Gives ``None`` where the careful way has to look: columns that are none, missing values, other lengths.
@@ -162,7 +162,7 @@ def numbers_by_column(names: tuple[str, ...], columns: Sequence[Sequence[float |
     if not columns or not columns[0]:
         return None
     try:
-        packed = b"".join(starmap(packers[len(names)], zip(*columns, strict=True)))
+        packed = b"".join(starmap(packers[len(columns)], zip(*columns, strict=True)))
     except (struct.error, TypeError, ValueError):
         return None
     return Block(names, True, len(columns[0]), packed, version)

@@ -12,8 +12,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
 
-from agent.decode.block import MAX_COLUMNS, Block, NotObserved, Scalar, block_of
+import msgspec
+
+from agent.decode.block import MAX_COLUMNS, Block, NotObserved, block_of
 from agent.errors import DecodeError
 
 MISSING = frozenset(
@@ -38,7 +41,11 @@ def read_csv(body: bytes) -> Block:
         ``charset`` where it is not UTF-8, ``csv``, ``ragged``, ``duplicate_names``, ``too_many_columns``.
     """
     try:
-        lines = [line for line in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if line]
+        text = body.decode("utf-8-sig")
+        block = _numeric_table(text)
+        if block is not None:
+            return block
+        lines = _lines(text)
     except UnicodeDecodeError:
         raise DecodeError("csv", "charset") from None
     except csv.Error:
@@ -48,15 +55,49 @@ def read_csv(body: bytes) -> Block:
     width = len(lines[0])
     if width > MAX_COLUMNS:
         raise DecodeError("csv", "too_many_columns")
-    if any(len(line) != width for line in lines):
+    if set(map(len, lines)) != {width}:
         raise DecodeError("csv", "ragged")
     names: int | tuple[str, ...] = width
     if not all(map(_is_number, lines[0])):
         names = tuple(lines.pop(0))
         if not lines:
             raise NotObserved("csv", "no_rows")
+        if len(set(names)) != width:
+            raise DecodeError("csv", "duplicate_names")
     columns = [_column(fields) for fields in zip(*lines, strict=True)]
     return block_of(names, list(zip(*columns, strict=True)))
+
+
+def _numeric_table(text: str) -> Block | None:
+    """Read a table of plain numbers as if it were JSON: 50 ns a value where `float` on each field takes 250.
+
+    Gives ``None`` for all other tables, those with faults included. A bracket in the text could end a row early, so there
+    must be none; words, and numbers that are none in JSON, are refused by the parser.
+    """
+    text = text.replace("\r\n", "\n").strip("\n")
+    first, _, rest = text.partition("\n")
+    fields = first.split(",")
+    has_header = not all(map(_is_number, fields))
+    if any(sign in text for sign in '"[]\r'):
+        return None
+    rows = "[[" + (rest if has_header else text).replace("\n", "],[") + "]]"
+    # Twice, since of ",,," the first pass only sees every other pair.
+    rows = rows.replace(",,", ",null,").replace(",,", ",null,").replace("[,", "[null,").replace(",]", ",null]")
+    try:
+        items = _decode_rows(rows)
+    except ValueError:
+        return None
+    names: int | tuple[str, ...] = tuple(fields) if has_header else len(fields)
+    if not items or any(len(item) != len(fields) for item in items):
+        return None
+    return block_of(names, items)
+
+
+_decode_rows = msgspec.json.Decoder(list[list[float | None]]).decode
+
+
+def _lines(text: str) -> list[list[str]]:
+    return [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
 
 
 def _is_number(field: str) -> bool:
@@ -68,15 +109,17 @@ def _is_number(field: str) -> bool:
     return "_" not in field
 
 
-def _column(fields: Sequence[str]) -> Sequence[Scalar]:
-    present = [None if field in MISSING else field for field in fields]
+def _column(fields: Sequence[str]) -> Sequence[Any]:
     try:
-        numbers = [None if field is None else float(field) for field in present]
+        numbers: list[float | None] = list(map(float, fields))
     except ValueError:
-        pass
-    else:
-        if not any("_" in field for field in fields):
-            return numbers
-    if all(field is None or field in _BOOLEANS for field in present):
-        return [None if field is None else _BOOLEANS[field] for field in present]
-    return present
+        present = [None if field in MISSING else field for field in fields]
+        try:
+            numbers = [None if field is None else float(field) for field in present]
+        except ValueError:
+            if all(field is None or field in _BOOLEANS for field in present):
+                return [None if field is None else _BOOLEANS[field] for field in present]
+            return present
+    if any("_" in field for field in fields):
+        return [None if field in MISSING else field for field in fields]
+    return numbers

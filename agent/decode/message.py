@@ -17,8 +17,9 @@ import msgspec
 
 from agent.errors import DecodeError
 
-MAX_DECOMPRESSED = 8 << 20
-"""Bytes that a compressed body may grow to: eight times the default capture. Numbers as text shrink by two to four."""
+MAX_DECOMPRESSED = 4 << 20
+"""Bytes that a compressed body may grow to: four times the default capture, as numbers in text shrink by two to four. As JSON
+of single digits that is 110 MB of values for the moment of reading, so it should not be more."""
 
 BODILESS = frozenset({204, 304})
 """Statuses of final responses that have no body whatever their head says."""

@@ -26,6 +26,7 @@ import msgspec
 from agent.decode.block import (
     MAX_COLUMNS,
     MAX_FLATTENED,
+    MAX_RANK,
     MAX_STEM,
     Block,
     NotObserved,
@@ -210,7 +211,7 @@ def _values(tensor: Tensor | AnyTensor) -> tuple[int, int, list[Scalar]]:
     if data is None:
         _explain_absence(tensor)
     shape = tensor.shape
-    if min(shape, default=0) < 0:
+    if len(shape) > MAX_RANK or min(shape, default=0) < 0:
         raise DecodeError("open-inference", "shape")
     rows = shape[0] if shape else 1
     width = math.prod(shape[1:])

@@ -103,13 +103,16 @@ def test_v2_matrix(table: tuple[list[str], list[list[Any]]], nested: bool) -> No
     assert same(columns_of(side), transposed(rows))
 
 
-@given(st.lists(st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), min_size=1, max_size=6))
-def test_csv(rows: list[list[float]]) -> None:
+csv_cells = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-(2**53), 2**53))
+
+
+@given(st.lists(st.lists(csv_cells, min_size=2, max_size=2), min_size=1, max_size=6), st.sampled_from(["b", "b, c", "[b]"]))
+def test_csv(rows: list[list[float | None]], name: str) -> None:
     text = io.StringIO()
-    csv.writer(text).writerows([["a", "b, c"], *rows])
+    csv.writer(text).writerows([["a", name], *rows])
     request = request_bytes("/invocations", text.getvalue().encode(), "text/csv")
     side = inputs_of(exchange(request, response_bytes(json.dumps([0] * len(rows)).encode())))
-    assert as_lists(side) == dict(zip(("a", "b, c"), transposed(rows), strict=True))
+    assert as_lists(side) == dict(zip(("a", name), transposed(rows), strict=True))
 
 
 def by_layout(results: Sequence[Decoded]) -> dict[Any, list[dict[str, list[Any]]]]:

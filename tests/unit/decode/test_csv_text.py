@@ -22,6 +22,7 @@ def columns(body: bytes) -> dict[str, list[Any]]:
     [
         (b"a,b\n1,2\n3,4\n", {"a": [1.0, 3.0], "b": [2.0, 4.0]}),
         (b"\xef\xbb\xbfa,b\r\n1,2\r\n", {"a": [1.0], "b": [2.0]}),
+        (b"a,b\r1,2\r", {"a": [1.0], "b": [2.0]}),
         (b"1,2\n3,4", {"0": [1.0, 3.0], "1": [2.0, 4.0]}),
         (b"-1.5e3\n", {"0": [-1500.0]}),
         (b"a,b\n1,\n,NA\n", {"a": [1.0, None], "b": [None, None]}),
@@ -29,6 +30,8 @@ def columns(body: bytes) -> dict[str, list[Any]]:
         (b"a\ntrue\nFALSE\n\n", {"a": [True, False]}),
         (b"a\ntrue\n1\n", {"a": ["true", "1"]}),
         (b"a\n1_000\n", {"a": ["1_000"]}),
+        (b"a,b\n1_000,x\n,\n", {"a": ["1_000", None], "b": ["x", None]}),
+        (b"a,b\nnan,1\n2,null\n", {"a": [None, 2.0], "b": [1.0, None]}),
         (b"a\ninf\n", {"a": [float("inf")]}),
     ],
 )
@@ -47,7 +50,7 @@ def test_columns_are_what_their_fields_are(body: bytes, expected: dict[str, list
         (b'a\n"1', "csv"),
         (b'a\n"1"x\n', "csv"),
         (b"a\n\xff\n", "charset"),
-        (b"a\n" + b"x" * 200_000, "csv"),
+        (b'a\n"' + b"x" * 200_000 + b'"', "csv"),
     ],
 )
 def test_what_is_no_table_is_refused(body: bytes, reason: str) -> None:

@@ -101,6 +101,7 @@ def test_the_answer_says_the_version_if_the_path_does_not() -> None:
         ([tensor("x", [2, 2], [[1, 2], [3]])], "shape"),
         ([tensor("x", [2, 2], [[1, 2], 3, 4])], "shape"),
         ([tensor("x", [1], [{"a": 1}])], "shape"),
+        ([tensor("x", [1] * 9, [1])], "shape"),
         ([tensor("x", [2], [1, 2]), tensor("y", [3], [1, 2, 3])], "shape"),
         ([tensor("x", [1], [1]), tensor("x", [1], [2])], "duplicate_names"),
         ([tensor("x", [1], [1]), tensor("y" * 300, [1, 2], [2, 3])], "name_too_long"),
