@@ -45,6 +45,7 @@ def test_columns_are_what_their_fields_are(body: bytes, expected: dict[str, list
         (b"", "no_rows"),
         (b"a,b\n", "no_rows"),
         (b"a,b\n1\n", "ragged"),
+        (b"a\n1],[2\n", "ragged"),
         (b"a,a\n1,2\n", "duplicate_names"),
         (b"," * 20_000, "too_many_columns"),
         (b'a\n"1', "csv"),

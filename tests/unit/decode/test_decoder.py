@@ -96,7 +96,9 @@ def test_the_whole_side_of_a_truncated_exchange_is_kept() -> None:
     assert one.unobserved == {"truncated": 1}
     assert (one.batches[0].inputs.rows, one.batches[0].outputs.rows) == (0, 1)
     assert one.rows == {"kserve-v1": 1}
-    two = Decoder().decode([ordinary(flags=Flag.RESPONSE_CUT)])
+    known = Decoder()
+    known.decode([ordinary()])
+    two = known.decode([ordinary(flags=Flag.RESPONSE_CUT)])
     assert (two.batches[0].inputs.rows, two.batches[0].outputs.rows) == (1, 0)
     both = Decoder().decode([ordinary(flags=Flag.REQUEST_CUT | Flag.RESPONSE_CUT)])
     assert both.unobserved == {"truncated": 1}
@@ -111,10 +113,13 @@ def test_a_request_that_was_cut_within_its_head() -> None:
 
 
 def test_an_answer_that_was_cut_off_leaves_the_inputs() -> None:
-    result = Decoder().decode([ordinary(outcome=Outcome.CLIENT_GONE)])
-    assert result.unobserved == {"incomplete": 1}
-    assert result.batches[0].inputs.rows == 1
-    assert result.batches[0].outputs.rows == 0
+    decoder = Decoder()
+    for _ in range(2):  # with heads unknown, then known
+        result = decoder.decode([ordinary(outcome=Outcome.CLIENT_GONE)])
+        assert result.unobserved == {"incomplete": 1}
+        assert result.batches[0].inputs.rows == 1
+        assert result.batches[0].outputs.rows == 0
+        assert decoder.decode([ordinary()]).batches[0].outputs.rows == 1
 
 
 def test_a_side_that_can_not_be_read_is_counted_and_the_other_kept() -> None:

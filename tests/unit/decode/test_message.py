@@ -120,6 +120,7 @@ def test_chunks_are_joined_and_extensions_and_trailers_skipped() -> None:
         (b"3\r\nab", "incomplete"),
         (b"3\r\nabc\r\n", "incomplete"),
         (b"3\r\nabcd\r\n0\r\n\r\n", "chunked"),
+        (b"3\r\nabcXX0\r\n\r\n", "chunked"),
         (b"x\r\nabc\r\n0\r\n\r\n", "chunked"),
         (b"-1\r\n\r\n", "chunked"),
         (b"\r\nabc", "chunked"),
