@@ -295,8 +295,8 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _is_ours(name: str) -> bool:
-    # Kubernetes sets OUTRIDER_SERVICE_HOST and OUTRIDER_PORT_... in every pod beside a Service named "outrider".
-    return name.startswith("OUTRIDER_") and not re.fullmatch(r"OUTRIDER_(SERVICE|PORT)(_.*)?", name)
+    # Beside a Service named "outrider" or "outrider-x", Kubernetes sets OUTRIDER_SERVICE_HOST, OUTRIDER_X_PORT_8000_TCP, ...
+    return name.startswith("OUTRIDER_") and not re.fullmatch(r"OUTRIDER_(.*_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?", name)
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:

@@ -37,6 +37,9 @@ from agent.proxy.tunnel import Tunnel
 from agent.proxy.upstream import UpstreamSide
 
 _HEAD_END = b"\r\n\r\n"
+_HTTP = Mode.HTTP
+_COMPLETE = int(Outcome.COMPLETE)
+"""Looking a member up in its enum costs 50 ns, on the path of every exchange."""
 
 
 class ClientSide(asyncio.Protocol):
@@ -47,7 +50,6 @@ class ClientSide(asyncio.Protocol):
         "_connecting",
         "_held",
         "_refused",
-        "_upgrading",
         "context",
         "ended",
         "flights",
@@ -67,7 +69,6 @@ class ClientSide(asyncio.Protocol):
         self._held = b""
         self.ended = False
         self._refused = ""
-        self._upgrading = False
         self._connecting: asyncio.Task[None] | None = None
 
     # The connection's life
@@ -155,14 +156,35 @@ class ClientSide(asyncio.Protocol):
     # Requests
 
     def data_received(self, data: bytes) -> None:
-        """Forward, then follow."""
+        """Forward and follow.
+
+        The first branch is a whole request in one piece with a head seen before, which nearly every request is. It pays for
+        being written out: 1.5 µs of 4 per exchange (`tests/bench/proxy.py`).
+        """
+        upstream = self.upstream
+        if self._body is None and self.mode is _HTTP and not self._held and upstream is not None:
+            context = self.context
+            end = data.find(_HEAD_END) + 4
+            facts = context.known_request(data[:end])
+            if facts is not None and end + facts.plain_length == len(data):
+                start_ns = context.now_ns()
+                upstream.transport.write(data)
+                flight = Flight(facts, context.wall_ns(), start_ns)
+                self.flights.append(flight)
+                context.counters.active_requests += 1
+                flight.keep_request(data, context.tap, context.capture_bytes)
+                flight.request_done = True
+                flight.sent_ns = context.now_ns()
+                return
+        self._take_anything(data)
+
+    def _take_anything(self, data: bytes) -> None:
         if self.upstream is None:
             self._hold_until_connected(data)
-        elif self._held:
-            held, self._held = self._held, b""
-            self._take(held + data)
-        else:
-            self._take(data)
+            return
+        if self._held:
+            data, self._held = self._held + data, b""
+        self._take(data)
 
     def _hold_until_connected(self, data: bytes) -> None:
         if self.mode is Mode.LINGER:
@@ -178,6 +200,8 @@ class ClientSide(asyncio.Protocol):
         mode = self.mode
         if mode is Mode.HTTP:
             self._follow(data)
+        elif mode is Mode.UPGRADING:
+            self._hold_head(data)
         elif self.tunnel is not None:
             self.tunnel.received += len(data)
             cast("UpstreamSide", self.upstream).transport.write(data)
@@ -192,17 +216,6 @@ class ClientSide(asyncio.Protocol):
                 self.become_tunnel(data)
 
     def _follow(self, data: bytes) -> None:
-        if self._body is None and not self._upgrading:
-            end = data.find(_HEAD_END) + 4
-            facts = self.context.requests.get(data[:end])
-            if facts is not None and end + facts.plain_length == len(data) and self.context.sampler is None:
-                # A whole request in one piece, with a head seen before: what nearly every request is.
-                cast("UpstreamSide", self.upstream).transport.write(data)
-                self._followed(self._launch(facts), data, done=True)
-                return
-        self._follow_pieces(data)
-
-    def _follow_pieces(self, data: bytes) -> None:
         position, size = 0, len(data)
         out: list[bytes] = []
         try:
@@ -216,7 +229,7 @@ class ClientSide(asyncio.Protocol):
                     position = end if done else size
                     continue
                 end = data.find(_HEAD_END, position)
-                if end < 0 or self._upgrading:
+                if end < 0 or self.mode is Mode.UPGRADING:
                     self._hold_head(data[position:])
                     break
                 end += 4
@@ -241,7 +254,8 @@ class ClientSide(asyncio.Protocol):
             context.requests.put(head, facts)
         flight = self._launch(facts)
         body = self._body = body_of(facts.framing, facts.length)
-        self._upgrading = facts.upgrade
+        if facts.upgrade:
+            self.mode = Mode.UPGRADING
         if context.sampler is not None:
             span = flight.span = context.sampler.span(facts.traceparent)
             if span is not None:
@@ -266,7 +280,8 @@ class ClientSide(asyncio.Protocol):
 
     def _hold_head(self, rest: bytes) -> None:
         """Keep the start of a head, unless it never ends or can't become one."""
-        if self._upgrading or (len(rest) <= MAX_HEAD_BYTES and b"\n\n" not in rest):
+        upgrading = self.mode is Mode.UPGRADING
+        if upgrading or (len(rest) <= MAX_HEAD_BYTES and b"\n\n" not in rest):
             self._held = rest
             if len(rest) > MAX_HEAD_BYTES:
                 self.transport.pause_reading()
@@ -332,10 +347,10 @@ class ClientSide(asyncio.Protocol):
 
     def upgrade_answered(self, *, accepted: bool) -> None:
         """Go on after the answer to an upgrade: as a tunnel, or as HTTP as before."""
-        self._upgrading = False
         if accepted:
             self.become_tunnel(b"")
             return
+        self.mode = Mode.HTTP
         held, self._held = self._held, b""
         self.transport.resume_reading()
         if held:
@@ -356,17 +371,22 @@ class ClientSide(asyncio.Protocol):
     def complete(self, flight: Flight) -> None:
         """Land the oldest exchange, whose request and response have ended."""
         self.flights.popleft()
-        self.land(flight, Outcome.COMPLETE)
+        self.land(flight, _COMPLETE)
+        if self._refused or self.context.draining:
+            self._leave_when_due()
+
+    def _leave_when_due(self) -> None:
         if self._refused:
             self._answer_refused()
         elif self.context.draining:
             self.close_if_idle()
 
-    def land(self, flight: Flight, outcome: Outcome) -> None:
+    def land(self, flight: Flight, outcome: int) -> None:
         """Make a record of an exchange that is no longer under way."""
         context = self.context
-        context.counters.active_requests -= 1
-        context.counters.exchanges += 1
+        counters = context.counters
+        counters.active_requests -= 1
+        counters.exchanges += 1
         flight.land(outcome, context.now_ns(), context.tap)
 
     def _land_all(self, outcome: Outcome) -> None:

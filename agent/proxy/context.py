@@ -40,6 +40,7 @@ class Context:
         "connections",
         "counters",
         "draining",
+        "known_request",
         "loop",
         "now_ns",
         "requests",
@@ -59,6 +60,8 @@ class Context:
         self.counters = Counters()
         self.tap = Tap(loop, self.counters, settings.tap_bytes)
         self.requests: Memo[RequestHead] = Memo()
+        # Where heads may have to be touched, each one has to be looked at: no request is "known" then.
+        self.known_request = self.requests.get if sampler is None else _unknown
         self.responses: Memo[ResponseHead] = Memo()
         self.connections: set[ClientSide] = set()
         self.draining = False
@@ -104,3 +107,7 @@ class Context:
         self.draining = True
         for client in list(self.connections):
             client.close_if_idle()
+
+
+def _unknown(_head: bytes) -> RequestHead | None:
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agent.exchange import Exchange, Flag, Outcome
+from agent.exchange import Exchange, Flag
 from agent.proxy.heads import RequestHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Span
@@ -45,27 +45,27 @@ class Flight(msgspec.Struct, eq=False):
     def keep_request(self, piece: bytes, tap: Tap, limit: int) -> None:
         """Count a piece of the request, and keep of it what `limit` and the tap allow."""
         size = self.request_size = self.request_size + len(piece)
-        if size <= limit and tap.room and not self.flags:
+        if size <= limit and tap.free > 0 and not self.flags:
             self.request.append(piece)
-            tap.held += len(piece)
+            tap.free -= len(piece)
         else:
             self._keep_some(piece, self.request, size, Flag.REQUEST_CUT, tap, limit)
 
     def keep_response(self, piece: bytes, tap: Tap, limit: int) -> None:
         """Count a piece of the response, and keep of it what `limit` and the tap allow."""
         size = self.response_size = self.response_size + len(piece)
-        if size <= limit and tap.room and not self.flags:
+        if size <= limit and tap.free > 0 and not self.flags:
             self.response.append(piece)
-            tap.held += len(piece)
+            tap.free -= len(piece)
         else:
             self._keep_some(piece, self.response, size, Flag.RESPONSE_CUT, tap, limit)
 
     def _keep_some(self, piece: bytes, kept: list[bytes], size: int, cut: int, tap: Tap, limit: int) -> None:
         if self.flags & (cut | Flag.BODIES_LEFT_OUT):
             return
-        if not tap.room:
+        if tap.free <= 0:
             self.flags |= Flag.BODIES_LEFT_OUT
-            tap.held -= sum(map(len, self.request)) + sum(map(len, self.response))
+            tap.free += sum(map(len, self.request)) + sum(map(len, self.response))
             self.request.clear()
             self.response.clear()
             return
@@ -73,13 +73,13 @@ class Flight(msgspec.Struct, eq=False):
             self.flags |= cut
             piece = piece[: limit - size + len(piece)]
         kept.append(piece)
-        tap.held += len(piece)
+        tap.free -= len(piece)
 
-    def land(self, outcome: Outcome, now_ns: int, tap: Tap) -> None:
-        """Hand the record to the tap; call it once."""
+    def land(self, outcome: int, now_ns: int, tap: Tap) -> None:
+        """Hand the record to the tap, with an `Outcome`; call it once."""
         request = b"".join(self.request)
         response = b"".join(self.response)
-        tap.held -= len(request) + len(response)
+        tap.free += len(request) + len(response)
         head = self.head
         start_ns = self.start_ns
         tap.add(

@@ -39,7 +39,7 @@ class Tap(asyncio.Protocol):
     counters
         Where losses are counted.
     limit_bytes
-        How much may wait, captured bytes of exchanges under way included.
+        How much may wait; half of it for bodies, those of exchanges under way included.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, counters: Counters, limit_bytes: int) -> None:
@@ -56,8 +56,8 @@ class Tap(asyncio.Protocol):
         self._heart: asyncio.TimerHandle | None = None
         self._unanswered: deque[int] = deque()
         self._last_stats = 0.0
-        self.held = 0
-        """Captured bytes of exchanges under way."""
+        self.free = self._half
+        """Bytes that may still be kept, of exchanges under way and of records alike; whoever keeps some takes them off."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new monitor."""
@@ -75,30 +75,26 @@ class Tap(asyncio.Protocol):
         """Count what went with the monitor."""
         self._counters.records_dropped += sum(self._unanswered)
         self._unanswered.clear()
-        self._backlog = 0
+        self._note_backlog(0)
         self._transport = None
         if self._heart is not None:
             self._heart.cancel()
 
-    @property
-    def room(self) -> bool:
-        """Whether another piece of a body may be kept."""
-        return self.held + self._record_bytes + self._backlog < self._half
-
     def add(self, record: Exchange) -> None:
         """Take one record; drop it or its bodies where the bound says so."""
         size = len(record.request) + len(record.response)
-        waiting = self._record_bytes + self._backlog
-        if self._transport is None or waiting > self._limit:
+        if self._transport is None or self._record_bytes + self._backlog > self._limit:
             self._counters.records_dropped += 1
             return
-        if size and waiting + size > self._half:
+        if size > self.free:
             record = without_bodies(record)
             size = 0
         if record.flags & Flag.BODIES_LEFT_OUT:
             self._counters.bodies_left_out += 1
         self._records.append(record)
-        self._record_bytes += size + _RECORD_BYTES
+        size += _RECORD_BYTES
+        self.free -= size
+        self._record_bytes += size
         if self._record_bytes >= _FRAME_BYTES:
             self.flush()
         elif self._timer is None:
@@ -110,6 +106,7 @@ class Tap(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         records, self._records = self._records, []
+        self.free += self._record_bytes
         self._record_bytes = 0
         if self._transport is None:
             self._counters.records_dropped += len(records)
@@ -124,7 +121,11 @@ class Tap(asyncio.Protocol):
         payload = self._encoder.encode(Frame(records, stats))
         self._unanswered.append(len(records))
         self._transport.write(len(payload).to_bytes(4, "little") + payload)
-        self._backlog = self._transport.get_write_buffer_size()
+        self._note_backlog(self._transport.get_write_buffer_size())
+
+    def _note_backlog(self, backlog: int) -> None:
+        self.free += self._backlog - backlog
+        self._backlog = backlog
 
     def _beat(self) -> None:
         """Send the counters when nothing else is going on."""

@@ -68,39 +68,35 @@ class UpstreamSide(asyncio.Protocol):
     # Responses
 
     def data_received(self, data: bytes) -> None:
-        """Forward, then follow."""
-        client = self.client
-        client.transport.write(data)
-        if client.mode is Mode.HTTP:
-            if self._held:
-                data, self._held = self._held + data, b""
-            self._follow(data)
-        elif client.tunnel is not None:
-            client.tunnel.sent += len(data)
-
-    def _follow(self, data: bytes) -> None:
+        """Forward, then follow. The first branch is a whole response in one piece with a head seen before."""
         client = self.client
         context = client.context
-        if self._body is None and client.flights:
-            flight = client.flights[0]
+        now_ns = context.now_ns()
+        client.transport.write(data)
+        flights = client.flights
+        if flights and self._body is None and not self._held:
+            flight = flights[0]
             end = data.find(_HEAD_END) + 4
             facts = context.responses.get(data[:end])
             if facts is not None and end + facts.plain_length == len(data) and flight.is_plain:
-                # A whole response in one piece, with a head seen before: what nearly every response is.
                 flight.status = facts.status
-                flight.first_byte_ns = context.now_ns()
+                flight.first_byte_ns = now_ns
                 flight.keep_response(data, context.tap, context.capture_bytes)
-                flight.response_done = True
                 client.complete(flight)
                 return
-        self._follow_pieces(data)
+        if client.tunnel is not None:
+            client.tunnel.sent += len(data)
+        elif client.mode is not Mode.START:
+            if self._held:
+                data, self._held = self._held + data, b""
+            self._follow(data, now_ns)
 
-    def _follow_pieces(self, data: bytes) -> None:
+    def _follow(self, data: bytes, now_ns: int) -> None:
         client = self.client
         context = client.context
         position, size = 0, len(data)
         try:
-            while position < size and client.mode is Mode.HTTP:
+            while position < size and client.tunnel is None:
                 if not client.flights:
                     raise RefusedError("a response that nobody asked for")
                 flight = client.flights[0]
@@ -115,7 +111,7 @@ class UpstreamSide(asyncio.Protocol):
                     continue
                 end = data.find(_HEAD_END, position)
                 if not flight.first_byte_ns:
-                    flight.first_byte_ns = context.now_ns()
+                    flight.first_byte_ns = now_ns
                 if end < 0:
                     self._hold_head(data[position:])
                     return
