@@ -32,6 +32,7 @@ from agent.pipeline import Pipeline
 from agent.profile.format import Profile
 from agent.profile.read import read
 from agent.profile.schema import schema_of
+from agent.window.ring import BinTotals
 
 log = logging.getLogger("outrider.monitor")
 
@@ -140,6 +141,7 @@ class Monitor:
         self._start_ns = wall_ns()
         self._version = version("outrider")
         self._exports = ExportCounters()
+        self._totals: Mapping[str, BinTotals] = {}
         self._profile, learns = _read_profile(settings)
         schema = schema_of(self._profile) if self._profile is not None else None
         self.pipeline = Pipeline(settings, schema, learns=learns)
@@ -163,7 +165,7 @@ class Monitor:
         return profile.model.name if profile is not None and profile.model.name else self._settings.model_name
 
     def figures(self) -> Figures:
-        """Gather what is exported, as it stands now."""
+        """Gather what is exported, as it stands now. Called on the exporters' threads too: everything in it is safe there."""
         pipeline = self.pipeline
         profile = self._profile
         return Figures(
@@ -175,7 +177,7 @@ class Monitor:
             activity=pipeline.activity,
             exports=self._exports,
             report=pipeline.report,
-            totals=pipeline.totals(),
+            totals=self._totals,
             schema=pipeline.schema,
             max_columns=self._settings.max_columns,
             processes=(proxy_process(pipeline.activity.proxy), own_process("monitor")),
@@ -190,10 +192,13 @@ class Monitor:
         await self._open_admin()
         self._telemetry.start()
         ticking = loop.create_task(self._tick_at_each_pane())
+        counting = loop.create_task(self._count_totals())
         await reader.ended
         ticking.cancel()
+        counting.cancel()
         self.pipeline.tick(wall_ns())
-        self._telemetry.shutdown(_LAST_EXPORT_S)
+        self._totals = self.pipeline.totals()
+        await asyncio.to_thread(self._telemetry.shutdown, _LAST_EXPORT_S)
         await self._admin.stop()
 
     async def _open_admin(self) -> None:
@@ -204,6 +209,11 @@ class Monitor:
             faults["admin"] = faults.get("admin", 0) + 1
             log.error("no admin server; monitoring goes on reason=%r", str(error))
 
+    async def _count_totals(self) -> None:
+        while True:
+            self._totals = self.pipeline.totals()
+            await asyncio.sleep(_TOTALS_S)
+
     async def _tick_at_each_pane(self) -> None:
         pane_ns = round(self._settings.pane_s * 1e9)
         while True:
@@ -211,6 +221,9 @@ class Monitor:
             await asyncio.sleep((pane_ns - now % pane_ns) / 1e9)
             self.pipeline.tick(wall_ns())
 
+
+_TOTALS_S = 1.0
+"""How often the counts in frozen bins are copied for the exporters, on the thread that also adds to them."""
 
 _LAST_EXPORT_S = 5.0
 """How long the last export may take; less than the proxy waits for the monitor's end."""
