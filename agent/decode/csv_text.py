@@ -69,7 +69,7 @@ def read_csv(body: bytes) -> Block:
 
 
 def _numeric_table(text: str) -> Block | None:
-    """Read a table of plain numbers as if it were JSON: 50 ns a value where `float` on each field takes 250.
+    """Read a table of plain numbers as if it were JSON: 120 ns a value in all, 320 with `float` on each field.
 
     Gives ``None`` for all other tables, those with faults included. A bracket in the text could end a row early, so there
     must be none; words, and numbers that are none in JSON, are refused by the parser.

@@ -75,7 +75,8 @@ class Decoder:
 
         It never raises: what can't be read is counted. An empty list gives an empty result.
 
-        Cost: 3 µs for an exchange of one row of ten numbers, 45 ns a value for long JSON tables.
+        Cost: 3 to 4 µs for an exchange of one row of ten numbers, 9 µs where no two heads are alike, 37 to 50 ns a value for
+        long JSON tables of numbers, 120 ns for CSV.
         """
         result = Decoded()
         groups = Groups()
