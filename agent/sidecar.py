@@ -155,7 +155,6 @@ class MonitorKeeper:
                 env=self._environ,
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the proxy, which then ends the monitor in order
             )
         await self._context.loop.create_connection(lambda: self._context.tap, sock=ours)
         return process

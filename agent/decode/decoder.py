@@ -82,6 +82,9 @@ class Decoder:
         groups = Groups()
         plans, templates = self._plans, result.routes
         for exchange in exchanges:
+            if exchange.flags and exchange.flags & Flag.BODIES_LEFT_OUT:
+                templates.append(self._without_bodies(exchange, result))
+                continue
             raw = exchange.request
             start = raw.find(b"\r\n\r\n") + 4
             plan = plans.get(raw[:start])
@@ -96,7 +99,7 @@ class Decoder:
             wire = route.format
             if wire is None:
                 continue
-            if not 200 <= exchange.status < 300 or (exchange.flags and exchange.flags & Flag.BODIES_LEFT_OUT):
+            if not 200 <= exchange.status < 300:
                 _count_nothing(exchange, result)
                 continue
             missing: tuple[DecodeError, ...] = ()
@@ -168,11 +171,18 @@ class Decoder:
             _remember(self._answers, raw, answer, len(raw))
         return answer
 
+    def _without_bodies(self, exchange: Exchange, result: Decoded) -> str:
+        """Count an exchange whose bytes were left out, and give its route's template. Cheap: a monitor behind sees many."""
+        route = self._routes.match(exchange.method, exchange.target) if exchange.protocol == "http/1.1" else NOWHERE
+        if route.format is not None:
+            _count_nothing(exchange, result)
+        return route.template
+
     def _without_head(self, exchange: Exchange, error: DecodeError, result: Decoded) -> str:
         """Count an exchange whose request has no head that can be read, and give its route's template."""
         route = self._routes.match(exchange.method, exchange.target) if exchange.protocol == "http/1.1" else NOWHERE
         if route.format is not None:
-            if not 200 <= exchange.status < 300 or exchange.flags & Flag.BODIES_LEFT_OUT:
+            if not 200 <= exchange.status < 300:
                 _count_nothing(exchange, result)
             else:
                 cut = exchange.flags & Flag.REQUEST_CUT
