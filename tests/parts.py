@@ -10,18 +10,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 
+def free_ports(count: int) -> list[int]:
+    """Give ports on loopback that were free a moment ago, all different."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
 def free_port() -> int:
-    """Give a port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give one such port."""
+    return free_ports(1)[0]
 
 
 def program(name: str) -> str:
@@ -32,7 +36,7 @@ def program(name: str) -> str:
     return path
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
     """Look every 50 ms until a condition holds; fail with `what` if it never does."""
     deadline = time.monotonic() + timeout_s
     while not condition():

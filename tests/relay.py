@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import msgspec
 import uvloop
@@ -20,9 +19,7 @@ from agent.exchange import Exchange, Frame, ProxyStats
 from agent.proxy.context import Context
 from agent.proxy.server import ProxyServer
 from agent.proxy.trace import Sampler
-from tests.sidecar import free_ports, wait_until
-
-Found = TypeVar("Found")
+from tests.parts import free_ports, wait_until
 
 Script = Callable[[socket.socket], None]
 """What the model server does with one accepted connection."""
@@ -97,7 +94,7 @@ class Relay:
                     self._theirs.send(b"\x01")
 
     def wait_for_records(self, count: int) -> list[Exchange]:
-        wait_until(lambda: len(self.records) >= count, within_s=10, what=f"{count} records, not {len(self.records)}")
+        wait_until(lambda: len(self.records) >= count, f"{count} records")
         return self.records
 
     def connect(self) -> socket.socket:

@@ -6,41 +6,19 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 
+from tests.parts import free_ports, wait_until
+
 ROOT = Path(__file__).resolve().parent.parent
-
-Found = TypeVar("Found")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(opened.getsockname()[1]) for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
-
-
-def wait_until(look: Callable[[], Found | None], *, within_s: float = 30.0, what: str = "a condition") -> Found:
-    """Look again and again until something other than ``None`` or ``False`` is found."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        found = look()
-        if found is not None and found is not False:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited {within_s:g} s in vain for {what}")
 
 
 def fetch(port: int, path: str) -> tuple[int, bytes] | None:
@@ -48,8 +26,8 @@ def fetch(port: int, path: str) -> tuple[int, bytes] | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
+        with connection.getresponse() as response:
+            return response.status, response.read()
     except OSError:
         return None
     finally:
@@ -114,10 +92,10 @@ def sidecar(tmp_path: Path, upstream: int, settings: Mapping[str, str], *, wait_
         process = subprocess.Popen([sys.executable, "-m", "agent", "run"], cwd=ROOT, env=environ, stderr=log)
         running = Sidecar(process, port, admin, health, log_path)
         try:
-            wait_until(lambda: fetch(health, "/readyz") is not None or process.poll() is not None, what="readiness")
+            wait_until(lambda: fetch(health, "/readyz") is not None or process.poll() is not None, "readiness")
             assert process.poll() is None, running.log()
             if wait_for_monitor:
-                wait_until(lambda: bool(running.metrics()), what="the monitor's metrics")
+                wait_until(lambda: bool(running.metrics()), "the monitor's metrics")
             yield running
         finally:
             if process.poll() is None:

@@ -16,8 +16,8 @@ import pytest
 
 from agent.exchange import Flag, Outcome
 from agent.proxy.trace import Sampler
+from tests.parts import free_ports
 from tests.relay import Relay, Script, ScriptedServer, read_all, read_exactly, relay
-from tests.sidecar import free_ports
 
 POST = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: m\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

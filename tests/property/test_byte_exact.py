@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.exchange import Outcome
+from tests.parts import wait_until
 from tests.relay import Relay, ScriptedServer, read_exactly, relay, send_pieces
-from tests.sidecar import wait_until
 
 NAMES = st.sampled_from(["X-Trace", "x-a", "User-Agent", "ACCEPT", "Cookie", "traceparent"])
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
@@ -152,7 +152,7 @@ def test_what_is_no_http_passes_as_a_tunnel(
     with running.connect() as client:
         send_pieces(client, start + there, cuts)
         assert read_exactly(client, len(back)) == back
-    wait_until(lambda: len(running.records) > before, what="the tunnel's record")
+    wait_until(lambda: len(running.records) > before, "the tunnel's record")
     assert played.received == start + there
     record = running.records[-1]
     assert (record.outcome, record.request_size, record.response_size) == (Outcome.TUNNEL, len(start + there), len(back))
