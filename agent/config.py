@@ -90,9 +90,13 @@ def _address(text: str) -> Address:
 
 def _upstream(text: str) -> Address:
     parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("write a port from 0 to 65535, such as http://127.0.0.1:8080") from None
     if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
         raise ValueError("write http://host:port, such as http://127.0.0.1:8080")
-    return Address(parts.hostname, parts.port if parts.port is not None else 80)
+    return Address(parts.hostname, 80 if port is None else port)
 
 
 def _duration(text: str) -> float:
@@ -305,8 +309,9 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         faults.append("OUTRIDER_PANE is longer than OUTRIDER_WINDOW: make the window at least one pane long")
     if values["window_s"] / values["pane_s"] > MAX_PANES:
         faults.append(f"OUTRIDER_WINDOW holds more than {MAX_PANES} panes: make OUTRIDER_PANE longer")
-    if values["tap_bytes"] < 2 * values["capture_bytes"]:
-        faults.append("OUTRIDER_TAP_BYTES is less than twice OUTRIDER_CAPTURE_BYTES: one exchange would not fit")
+    if values["tap_bytes"] < 4 * values["capture_bytes"]:
+        # Half of the tap is for bodies, and one exchange has two of them.
+        faults.append("OUTRIDER_TAP_BYTES is less than four times OUTRIDER_CAPTURE_BYTES: one exchange might not fit")
     addresses = {"OUTRIDER_LISTEN": values["listen"], "OUTRIDER_ADMIN": values["admin"], "OUTRIDER_HEALTH": values["health"]}
     seen: dict[Address, str] = {}
     for name, address in addresses.items():
