@@ -15,19 +15,17 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections import deque
 from typing import cast
 
 from agent.exchange import Outcome
 from agent.proxy import answers
 from agent.proxy.context import Context
-from agent.proxy.flight import Flight
+from agent.proxy.flight import Flight, Flights
 from agent.proxy.framing import MORE, Body, body_of
 from agent.proxy.heads import (
     MAX_HEAD_BYTES,
     NotHttpError,
     RefusedError,
-    RequestHead,
     looks_like_http,
     read_request,
 )
@@ -62,7 +60,7 @@ class ClientSide(asyncio.Protocol):
     def __init__(self, context: Context) -> None:
         self.context = context
         self.mode = Mode.START
-        self.flights: deque[Flight] = deque()
+        self.flights = Flights(context)
         self.upstream: UpstreamSide | None = None
         self.tunnel: Tunnel | None = None
         self._body: Body | None = None
@@ -147,11 +145,11 @@ class ClientSide(asyncio.Protocol):
         if head is None:
             self.transport.abort()
             return
-        flight = self._launch(head)
+        flight = self.flights.launch(head)
         flight.keep_request(held, self.context.tap, self.context.capture_bytes)
-        self._answer(answers.UNREACHABLE)
         flight.status = 503
-        self.land(flight, Outcome.UNREACHABLE)
+        self.flights.land_oldest(Outcome.UNREACHABLE)
+        self._answer(answers.UNREACHABLE)
 
     # Requests
 
@@ -169,9 +167,7 @@ class ClientSide(asyncio.Protocol):
             if facts is not None and end + facts.plain_length == len(data):
                 start_ns = context.now_ns()
                 upstream.transport.write(data)
-                flight = Flight(facts, context.wall_ns(), start_ns)
-                self.flights.append(flight)
-                context.counters.active_requests += 1
+                flight = self.flights.launch(facts, start_ns)
                 flight.keep_request(data, context.tap, context.capture_bytes)
                 flight.request_done = True
                 flight.sent_ns = context.now_ns()
@@ -252,7 +248,7 @@ class ClientSide(asyncio.Protocol):
                 return head  # empty lines before a request line mean nothing (RFC 9112 §2.2)
             facts = read_request(head)
             context.requests.put(head, facts)
-        flight = self._launch(facts)
+        flight = self.flights.launch(facts)
         body = self._body = body_of(facts.framing, facts.length)
         if facts.upgrade:
             self.mode = Mode.UPGRADING
@@ -263,12 +259,6 @@ class ClientSide(asyncio.Protocol):
         self._followed(flight, head, done=body is None)
         return head
 
-    def _launch(self, facts: RequestHead) -> Flight:
-        flight = Flight(facts, self.context.wall_ns(), self.context.now_ns())
-        self.flights.append(flight)
-        self.context.counters.active_requests += 1
-        return flight
-
     def _followed(self, flight: Flight, piece: bytes, *, done: bool) -> None:
         flight.keep_request(piece, self.context.tap, self.context.capture_bytes)
         if done:
@@ -276,7 +266,7 @@ class ClientSide(asyncio.Protocol):
             flight.request_done = True
             flight.sent_ns = self.context.now_ns()
             if flight.response_done:
-                self.complete(flight)
+                self.complete()
 
     def _hold_head(self, rest: bytes) -> None:
         """Keep the start of a head, unless it never ends or can't become one."""
@@ -302,19 +292,18 @@ class ClientSide(asyncio.Protocol):
         """Answer 400 once the responses before it are through."""
         if self.flights and self.flights[0].request_done:
             return
-        flight = self.flights.popleft() if self.flights else self._launch(answers.REFUSED_HEAD)
+        flight = self.flights[0] if self.flights else self.flights.launch(answers.REFUSED_HEAD)
         if flight.response_size:
             # The upstream has begun to answer a request whose body went wrong: all that is left is to cut.
             self.transport.abort()
         else:
             flight.status = 400
             self._answer(answers.refused(self._refused))
-        self.land(flight, Outcome.REFUSED)
+        self.flights.land_oldest(Outcome.REFUSED)
 
     def _answer(self, response: bytes) -> None:
         """Send an answer of our own and linger, so that a reset does not overtake it (RFC 9112 §9.6)."""
         self.mode = Mode.LINGER
-        self.flights.clear()
         if self.upstream is not None:
             self.upstream.leave(abruptly=True)
             self.upstream = None
@@ -368,30 +357,20 @@ class ClientSide(asyncio.Protocol):
         if not self.is_busy:
             self.transport.close()
 
-    def complete(self, flight: Flight) -> None:
+    def complete(self) -> None:
         """Land the oldest exchange, whose request and response have ended."""
-        self.flights.popleft()
-        self.land(flight, _COMPLETE)
+        self.flights.land_oldest(_COMPLETE)
         if self._refused or self.context.draining:
             self._leave_when_due()
 
     def _leave_when_due(self) -> None:
         if self._refused:
             self._answer_refused()
-        elif self.context.draining:
+        else:
             self.close_if_idle()
 
-    def land(self, flight: Flight, outcome: int) -> None:
-        """Make a record of an exchange that is no longer under way."""
-        context = self.context
-        counters = context.counters
-        counters.active_requests -= 1
-        counters.exchanges += 1
-        flight.land(outcome, context.now_ns(), context.tap)
-
     def _land_all(self, outcome: Outcome) -> None:
-        while self.flights:
-            self.land(self.flights.popleft(), outcome)
+        self.flights.land_all(outcome)
         if self.tunnel is not None:
             self.context.counters.exchanges += 1
             self.tunnel.land(self.context.tap)

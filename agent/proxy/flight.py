@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from agent.exchange import Exchange, Flag
 from agent.proxy.heads import RequestHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Span
+
+if TYPE_CHECKING:
+    from agent.proxy.context import Context
 
 
 class Flight(msgspec.Struct, eq=False):
@@ -101,3 +107,40 @@ class Flight(msgspec.Struct, eq=False):
                 self.span.record if self.span is not None else b"",
             )
         )
+
+
+class Flights(deque[Flight]):
+    """The exchanges under way on one connection, the oldest first: responses come in the order of their requests.
+
+    Parameters
+    ----------
+    context
+        Clocks, counters and the tap.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+
+    def launch(self, head: RequestHead, start_ns: int = 0) -> Flight:
+        """Begin an exchange, now or at `start_ns` of the monotonic clock."""
+        context = self._context
+        flight = Flight(head, context.wall_ns(), start_ns or context.now_ns())
+        self.append(flight)
+        context.counters.active_requests += 1
+        return flight
+
+    def land_oldest(self, outcome: int) -> None:
+        """Make a record of the oldest exchange, with an `Outcome`."""
+        context = self._context
+        counters = context.counters
+        counters.active_requests -= 1
+        counters.exchanges += 1
+        self.popleft().land(outcome, context.now_ns(), context.tap)
+
+    def land_all(self, outcome: int) -> None:
+        """Make records of all of them: the connection is no longer followed."""
+        while self:
+            self.land_oldest(outcome)

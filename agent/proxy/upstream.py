@@ -82,7 +82,7 @@ class UpstreamSide(asyncio.Protocol):
                 flight.status = facts.status
                 flight.first_byte_ns = now_ns
                 flight.keep_response(data, context.tap, context.capture_bytes)
-                client.complete(flight)
+                client.complete()
                 return
         if client.tunnel is not None:
             client.tunnel.sent += len(data)
@@ -156,4 +156,4 @@ class UpstreamSide(asyncio.Protocol):
         self._body = None
         flight.response_done = True
         if flight.request_done or until_close:
-            client.complete(flight)
+            client.complete()
