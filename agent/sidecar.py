@@ -18,6 +18,7 @@ from agent.config import Settings
 from agent.errors import ConfigError
 from agent.log import set_up
 from agent.proxy.context import Context
+from agent.proxy.priority import ask_for_short_slices
 from agent.proxy.server import ProxyServer
 from agent.proxy.trace import Sampler, sampler_of
 
@@ -73,6 +74,7 @@ def _configure(environ: Mapping[str, str]) -> tuple[Settings, Sampler | None]:
 
 
 async def _run(settings: Settings, sampler: Sampler | None, environ: Mapping[str, str]) -> int:
+    ask_for_short_slices()
     loop = asyncio.get_running_loop()
     context = Context(loop, settings, sampler)
     server = ProxyServer(context, settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.clock import Now, monotonic_ns, wall_ns
 from agent.config import Settings
+from agent.exchange import ProxyStats
 from agent.proxy.counters import Counters
 from agent.proxy.heads import Memo, RequestHead, ResponseHead
 from agent.proxy.tap import Tap
@@ -40,6 +41,7 @@ class Context:
         "connections",
         "counters",
         "draining",
+        "epoch_ns",
         "known_request",
         "loop",
         "now_ns",
@@ -48,7 +50,6 @@ class Context:
         "sampler",
         "tap",
         "upstream",
-        "wall_ns",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None) -> None:
@@ -58,17 +59,23 @@ class Context:
         self.capture_bytes = settings.capture_bytes
         self.sampler = sampler
         self.counters = Counters()
-        self.tap = Tap(loop, self.counters, settings.tap_bytes)
+        self.tap = Tap(loop, self.counters, self._stats, settings.tap_bytes)
         self.requests: Memo[RequestHead] = Memo()
         # Where heads may have to be touched, each one has to be looked at: no request is "known" then.
         self.known_request = self.requests.get if sampler is None else _unknown
         self.responses: Memo[ResponseHead] = Memo()
         self.connections: set[ClientSide] = set()
         self.draining = False
-        self.wall_ns: Now = wall_ns
         self.now_ns: Now = monotonic_ns
+        self.epoch_ns = wall_ns() - monotonic_ns()
+        """What makes a wall clock's time of a monotonic one; taken anew every second, because clocks are set."""
         self._is_unreachable = False
         self._refused_before = False
+
+    def _stats(self) -> ProxyStats:
+        """Freeze the counters; requests under way are counted here, which is cheaper than counting each one up and down."""
+        self.epoch_ns = wall_ns() - self.now_ns()
+        return self.counters.stats(sum(len(client.flights) for client in self.connections))
 
     def opened(self, client: ClientSide) -> None:
         """Count a client's connection."""

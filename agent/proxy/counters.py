@@ -14,7 +14,6 @@ class Counters:
 
     __slots__ = (
         "accepted",
-        "active_requests",
         "bodies_left_out",
         "connections",
         "exchanges",
@@ -27,7 +26,6 @@ class Counters:
 
     def __init__(self) -> None:
         self.connections = 0
-        self.active_requests = 0
         self.accepted = 0
         self.exchanges = 0
         self.records_dropped = 0
@@ -37,10 +35,19 @@ class Counters:
         self.faults = 0
         self.monitor_restarts = 0
 
-    def stats(self) -> ProxyStats:
+    def stats(self, active_requests: int = 0) -> ProxyStats:
         """Freeze the counters, with the memory and CPU time of this process."""
         return ProxyStats(
-            **{name: getattr(self, name) for name in self.__slots__},
+            connections=self.connections,
+            active_requests=active_requests,
+            accepted=self.accepted,
+            exchanges=self.exchanges,
+            records_dropped=self.records_dropped,
+            bodies_left_out=self.bodies_left_out,
+            unreachable=self.unreachable,
+            refused=self.refused,
+            faults=self.faults,
+            monitor_restarts=self.monitor_restarts,
             rss_bytes=_rss_bytes(),
             cpu_ns=time.process_time_ns(),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -37,14 +38,19 @@ class Tap(asyncio.Protocol):
     loop
         The event loop that everything here runs on.
     counters
-        Where losses are counted.
+        Where exchanges and losses are counted.
+    stats
+        Freezes the counters, to go along.
     limit_bytes
         How much may wait; half of it for bodies, those of exchanges under way included.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, counters: Counters, limit_bytes: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, counters: Counters, stats: Callable[[], ProxyStats], limit_bytes: int
+    ) -> None:
         self._loop = loop
         self._counters = counters
+        self._stats = stats
         self._limit = limit_bytes
         self._half = limit_bytes // 2
         self._backlog = 0
@@ -81,16 +87,18 @@ class Tap(asyncio.Protocol):
             self._heart.cancel()
 
     def add(self, record: Exchange) -> None:
-        """Take one record; drop it or its bodies where the bound says so."""
+        """Take the record of an exchange that ended; drop it or its bodies where the bound says so."""
+        counters = self._counters
+        counters.exchanges += 1
         size = len(record.request) + len(record.response)
         if self._transport is None or self._record_bytes + self._backlog > self._limit:
-            self._counters.records_dropped += 1
+            counters.records_dropped += 1
             return
         if size > self.free:
             record = without_bodies(record)
             size = 0
         if record.flags & Flag.BODIES_LEFT_OUT:
-            self._counters.bodies_left_out += 1
+            counters.bodies_left_out += 1
         self._records.append(record)
         size += _RECORD_BYTES
         self.free -= size
@@ -115,7 +123,7 @@ class Tap(asyncio.Protocol):
         stats: ProxyStats | None = None
         if now - self._last_stats >= _STATS_S:
             self._last_stats = now
-            stats = self._counters.stats()
+            stats = self._stats()
         if not records and stats is None:
             return
         payload = self._encoder.encode(Frame(records, stats))

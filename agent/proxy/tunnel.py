@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from agent.clock import Now
+from typing import TYPE_CHECKING
+
 from agent.exchange import Exchange, Outcome
 from agent.proxy.heads import HTTP2_PREFACE
-from agent.proxy.tap import Tap
+
+if TYPE_CHECKING:
+    from agent.proxy.context import Context
 
 
 class Tunnel:
@@ -13,16 +16,15 @@ class Tunnel:
 
     Parameters
     ----------
-    wall_ns, now_ns
-        Clocks.
+    context
+        Clocks and the tap.
     """
 
-    __slots__ = ("_now_ns", "_start_ns", "_wall_ns", "protocol", "received", "sent")
+    __slots__ = ("_context", "_start_ns", "protocol", "received", "sent")
 
-    def __init__(self, wall_ns: Now, now_ns: Now) -> None:
-        self._wall_ns = wall_ns()
-        self._now_ns = now_ns
-        self._start_ns = now_ns()
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._start_ns = context.now_ns()
         self.protocol = "tunnel"
         self.received = 0
         """Bytes from the client."""
@@ -35,10 +37,12 @@ class Tunnel:
         if data.startswith(HTTP2_PREFACE):
             self.protocol = "http/2"
 
-    def land(self, tap: Tap) -> None:
+    def land(self) -> None:
         """Hand the record to the tap; call it once."""
-        duration_ns = self._now_ns() - self._start_ns
+        context = self._context
+        duration_ns = context.now_ns() - self._start_ns
+        start_ns = self._start_ns + context.epoch_ns
         outcome = int(Outcome.TUNNEL)
-        tap.add(
-            Exchange(self.protocol, "", "", 0, outcome, 0, self._wall_ns, 0, 0, duration_ns, self.received, self.sent, b"", b"")
+        context.tap.add(
+            Exchange(self.protocol, "", "", 0, outcome, 0, start_ns, 0, 0, duration_ns, self.received, self.sent, b"", b"")
         )

@@ -79,10 +79,9 @@ class UpstreamSide(asyncio.Protocol):
             end = data.find(_HEAD_END) + 4
             facts = context.responses.get(data[:end])
             if facts is not None and end + facts.plain_length == len(data) and flight.is_plain:
-                flight.status = facts.status
-                flight.first_byte_ns = now_ns
-                flight.keep_response(data, context.tap, context.capture_bytes)
-                client.complete()
+                flights.popleft()
+                flight.land_whole(data, facts.status, now_ns, context)
+                client.completed()
                 return
         if client.tunnel is not None:
             client.tunnel.sent += len(data)

@@ -29,7 +29,7 @@ class Setup:
     def __init__(self, *, stuck: bool = False, connected: bool = True) -> None:
         self.loop = FakeLoop()
         self.counters = Counters()
-        self.tap = Tap(self.loop.as_loop, self.counters, LIMIT)
+        self.tap = Tap(self.loop.as_loop, self.counters, self.counters.stats, LIMIT)
         self.transport = FakeTransport(stuck=stuck)
         if connected:
             self.tap.connection_made(self.transport.as_transport)
@@ -124,5 +124,5 @@ def test_the_end_sends_the_rest_and_the_final_counters() -> None:
     last = frames(setup.transport.written)[-1]
     assert len(last.exchanges) == 1
     assert last.stats is not None
-    assert last.stats.exchanges == 42
+    assert last.stats.exchanges == 43
     assert setup.transport.ended
