@@ -1,7 +1,7 @@
 """What the proxy tells the monitor: one record per exchange, and the proxy's own counters.
 
 The records cross a Unix socket as frames. A frame is a 4-byte little-endian length and a MessagePack array
-``[exchanges, stats]``; each record is an array too, so field order is the wire order and new fields go to the end.
+``[exchanges, stats, bare]``; each record is an array too, so field order is the wire order and new fields go to the end.
 """
 
 from __future__ import annotations
@@ -85,6 +85,29 @@ class Exchange(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trace: bytes = b""
 
 
+class Bare(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Exchanges of one kind whose bodies were left out, as columns: what still counts them exactly when the monitor is behind.
+
+    Parameters
+    ----------
+    method, target, status, outcome
+        As in `Exchange`, the same for all.
+    numbers
+        int64 in the machine's byte order, `BARE_WIDTH` for each exchange: ``sent_ns``, ``first_byte_ns``, ``end_ns``,
+        ``request_size``, ``response_size``, as in `Exchange`.
+    """
+
+    method: str
+    target: str
+    status: int
+    outcome: int
+    numbers: bytes
+
+
+BARE_WIDTH = 5
+"""Numbers for each exchange in `Bare`."""
+
+
 class ProxyStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Counters of the proxy process since it started, sent along with the records about once a second.
 
@@ -133,3 +156,4 @@ class Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     exchanges: list[Exchange]
     stats: ProxyStats | None = None
+    bare: list[Bare] = []

@@ -20,7 +20,7 @@ from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
 from agent.evaluate.report import Report
 from agent.evaluate.rule import Rule
-from agent.exchange import Exchange
+from agent.exchange import Bare, Exchange
 from agent.profile.schema import Schema
 from agent.validate.schema import Checker
 from agent.warmup import Warmup
@@ -95,6 +95,17 @@ class Pipeline:
             except Exception:  # noqa: BLE001 - as above
                 self._fault("sketch")
         return decoded.routes
+
+    def take_bare(self, bare: Bare) -> None:
+        """Take in exchanges whose bodies were left out: they are counted, and nothing else can be said of them."""
+        try:
+            route = self._decoder.route(bare.method, bare.target)
+            count = self.activity.record_bare(bare, route.template)
+            if route.format is not None:
+                answered = 200 <= bare.status < 300
+                _add(self.activity.unobserved, {"bodies_left_out" if answered else "status": count})
+        except Exception:  # noqa: BLE001 - as above
+            self._fault("activity")
 
     def _count(self, decoded: Decoded) -> None:
         activity = self.activity

@@ -82,9 +82,6 @@ class Decoder:
         groups = Groups()
         plans, templates = self._plans, result.routes
         for exchange in exchanges:
-            if exchange.flags and exchange.flags & Flag.BODIES_LEFT_OUT:
-                templates.append(self._without_bodies(exchange, result))
-                continue
             raw = exchange.request
             start = raw.find(b"\r\n\r\n") + 4
             plan = plans.get(raw[:start])
@@ -116,6 +113,10 @@ class Decoder:
             groups.add(exchange, wire, route, inputs, outputs)
         groups.gather(result)
         return result
+
+    def route(self, method: str, target: str) -> Route:
+        """Give the route of a request whose bytes are not there."""
+        return self._routes.match(method, target)
 
     def _outputs(self, exchange: Exchange, wire: Format) -> Block:
         if not wire.outputs:
@@ -171,18 +172,11 @@ class Decoder:
             _remember(self._answers, raw, answer, len(raw))
         return answer
 
-    def _without_bodies(self, exchange: Exchange, result: Decoded) -> str:
-        """Count an exchange whose bytes were left out, and give its route's template. Cheap: a monitor behind sees many."""
-        route = self._routes.match(exchange.method, exchange.target) if exchange.protocol == "http/1.1" else NOWHERE
-        if route.format is not None:
-            _count_nothing(exchange, result)
-        return route.template
-
     def _without_head(self, exchange: Exchange, error: DecodeError, result: Decoded) -> str:
         """Count an exchange whose request has no head that can be read, and give its route's template."""
         route = self._routes.match(exchange.method, exchange.target) if exchange.protocol == "http/1.1" else NOWHERE
         if route.format is not None:
-            if not 200 <= exchange.status < 300:
+            if not 200 <= exchange.status < 300 or exchange.flags & Flag.BODIES_LEFT_OUT:
                 _count_nothing(exchange, result)
             else:
                 cut = exchange.flags & Flag.REQUEST_CUT

@@ -1,20 +1,22 @@
 """The tap: records on their way to the monitor, bounded in bytes, never waited for.
 
 Records gather for `_GATHER_S` and cross the Unix socket as one frame: one encoding and one system call for hundreds of
-exchanges. When half of the bound waits, bodies are left out; when all of it waits, records are dropped. Both are counted. The
-monitor answers each frame with one byte once it has taken the records in, so that what dies with a monitor is counted too.
+exchanges. When half of the bound waits, bodies are left out, and what is left of a record is five numbers in a column. When
+all of it waits, records are dropped. Both are counted. The monitor answers each frame with one byte once it has taken the
+records in, so that what dies with a monitor is counted too.
 """
 
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import deque
 from collections.abc import Callable
 from typing import cast
 
 import msgspec
 
-from agent.exchange import Exchange, Flag, Frame, ProxyStats
+from agent.exchange import BARE_WIDTH, Bare, Exchange, Flag, Frame, ProxyStats
 from agent.proxy.counters import Counters
 
 _GATHER_S = 0.02
@@ -24,7 +26,11 @@ _FRAME_BYTES = 1 << 18
 """A frame is sent at once when it holds this much."""
 
 _RECORD_BYTES = 200
-"""What a record without bodies weighs, about."""
+"""What a record weighs beside its bodies, about."""
+
+_BARE_BYTES = 8 * BARE_WIDTH
+_BARE_KINDS = 256
+"""So many kinds of exchanges get columns in one frame; targets are chosen by clients, so there may be more."""
 
 _STATS_S = 1.0
 """How often the counters go along."""
@@ -56,6 +62,7 @@ class Tap(asyncio.Protocol):
         self._backlog = 0
         self._encoder = msgspec.msgpack.Encoder()
         self._records: list[Exchange] = []
+        self._bare: dict[tuple[str, str, int, int], array[int]] = {}
         self._record_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -94,13 +101,12 @@ class Tap(asyncio.Protocol):
         if self._transport is None or self._record_bytes + self._backlog > self._limit:
             counters.records_dropped += 1
             return
-        if size > self.free:
-            record = without_bodies(record)
-            size = 0
-        if record.flags & Flag.BODIES_LEFT_OUT:
+        if size > self.free or record.flags & Flag.BODIES_LEFT_OUT:
             counters.bodies_left_out += 1
-        self._records.append(record)
-        size += _RECORD_BYTES
+            size = self._add_bare(record) if not record.trace else self._add_without_bodies(record)
+        else:
+            self._records.append(record)
+            size += _RECORD_BYTES
         self.free -= size
         self._record_bytes += size
         if self._record_bytes >= _FRAME_BYTES:
@@ -108,26 +114,43 @@ class Tap(asyncio.Protocol):
         elif self._timer is None:
             self._timer = self._loop.call_later(_GATHER_S, self.flush)
 
+    def _add_bare(self, record: Exchange) -> int:
+        """Keep what is left of a record without bodies; give what it weighs."""
+        kind = (record.method, record.target, record.status, record.outcome)
+        numbers = self._bare.get(kind)
+        if numbers is None:
+            if len(self._bare) >= _BARE_KINDS:
+                return self._add_without_bodies(record)
+            numbers = self._bare[kind] = array("q")
+        numbers.extend((record.sent_ns, record.first_byte_ns, record.end_ns, record.request_size, record.response_size))
+        return _BARE_BYTES
+
+    def _add_without_bodies(self, record: Exchange) -> int:
+        self._records.append(without_bodies(record))
+        return _RECORD_BYTES
+
     def flush(self) -> None:
         """Send what has gathered."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         records, self._records = self._records, []
+        bare, self._bare = [Bare(*kind, numbers.tobytes()) for kind, numbers in self._bare.items()], {}
+        count = len(records) + sum(len(kind.numbers) for kind in bare) // _BARE_BYTES
         self.free += self._record_bytes
         self._record_bytes = 0
         if self._transport is None:
-            self._counters.records_dropped += len(records)
+            self._counters.records_dropped += count
             return
         now = self._loop.time()
         stats: ProxyStats | None = None
         if now - self._last_stats >= _STATS_S:
             self._last_stats = now
             stats = self._stats()
-        if not records and stats is None:
+        if not count and stats is None:
             return
-        payload = self._encoder.encode(Frame(records, stats))
-        self._unanswered.append(len(records))
+        payload = self._encoder.encode(Frame(records, stats, bare))
+        self._unanswered.append(count)
         self._transport.write(len(payload).to_bytes(4, "little") + payload)
         self._note_backlog(self._transport.get_write_buffer_size())
 

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from agent.exchange import Exchange, Frame, ProxyStats
+from agent.exchange import BARE_WIDTH, Bare, Exchange, Frame, ProxyStats
 
 WIRE = bytes.fromhex(
-    "9291"
-    + "9f"
-    + "a8687474702f312e31"
-    + "a4504f5354"
-    + "a22f76"
-    + "ccc8"
-    + "00"
-    + "01"
-    + "02"
-    + "03"
-    + "04"
-    + "05"
-    + "06"
-    + "07"
-    "c40171" + "c40172" + "c40174" + "c0"
+    "93"  # exchanges, stats, bare
+    "919fa8687474702f312e31a4504f5354a22f76ccc80001020304050607c40171c40172c40174"
+    "c090"
 )
 
 
@@ -33,4 +21,9 @@ def test_a_frame_is_an_array_of_arrays_in_field_order() -> None:
 
 def test_counters_round_trip() -> None:
     frame = Frame([], ProxyStats(exchanges=3, rss_bytes=1 << 33))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=Frame) == frame
+
+
+def test_bare_exchanges_round_trip() -> None:
+    frame = Frame([], None, [Bare("POST", "/v", 200, 0, bytes(8 * BARE_WIDTH))])
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=Frame) == frame

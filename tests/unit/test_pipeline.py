@@ -11,7 +11,7 @@ import pytest
 
 from agent import config
 from agent.evaluate.report import Decision
-from agent.exchange import Exchange
+from agent.exchange import Bare, Exchange
 from agent.pipeline import Pipeline
 from agent.profile.schema import schema_of
 from tests.exchanges import json_exchange
@@ -155,3 +155,17 @@ def test_a_state_folder_that_can_not_be_written_is_counted() -> None:
     run(pipeline, training(100), 2)
     assert pipeline.activity.faults["state"] >= 2
     assert pipeline.report is not None
+
+
+def test_exchanges_without_bodies_are_counted_with_their_times() -> None:
+    pipeline = with_profile()
+    numbers = np.array([[1_000, 5_000, 9_000, 200, 150], [0, 0, 7_000, 200, 0]], dtype=np.int64)
+    pipeline.take_bare(Bare("POST", PREDICT, 200, 0, numbers.tobytes()))
+    pipeline.take_bare(Bare("GET", "/nothing", 404, 0, numbers[:1].tobytes()))
+    calls_of = {key.route: known for key, known in pipeline.activity.calls.items()}
+    known = calls_of["/v1/models/{model}:predict"]
+    assert (known.duration.count, known.duration.sum_ns) == (2, 16_000)
+    assert (known.upstream.count, known.upstream.sum_ns) == (1, 4_000)
+    assert (known.request_bytes, known.response_bytes) == (400, 150)
+    assert calls_of["other"].duration.count == 1
+    assert pipeline.activity.unobserved == {"bodies_left_out": 2}

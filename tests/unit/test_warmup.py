@@ -63,7 +63,8 @@ def test_numbers_and_texts_in_one_column_can_be_joined() -> None:
     texts = np.array(["x", None] * 5, dtype=object)
     warmup.add(batch(side(20, "a")))
     warmup.add(batch(Side(("a",), (texts,), 10)))
-    assert warmup.schema().features[0].reference is None or warmup.schema().features[0].reference.rows == 30
+    (feature,) = warmup.schema().features
+    assert feature.reference is None or feature.reference.rows == 30
 
 
 def test_a_name_on_both_sides_is_an_error() -> None:

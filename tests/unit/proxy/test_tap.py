@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+
 import msgspec
 
-from agent.exchange import Exchange, Flag, Frame, Outcome
+from agent.exchange import BARE_WIDTH, Exchange, Flag, Frame, Outcome
 from agent.proxy.counters import Counters
 from agent.proxy.tap import Tap
 from tests.unit.proxy.fakes import FakeLoop, FakeTransport
@@ -34,8 +36,30 @@ class Setup:
         if connected:
             self.tap.connection_made(self.transport.as_transport)
 
+    def bare(self) -> list[tuple[int, ...]]:
+        numbers = [
+            number for frame in frames(self.transport.written) for kind in frame.bare for number in array("q", kind.numbers)
+        ]
+        return list(zip(*[iter(numbers)] * BARE_WIDTH, strict=True))
+
     def received(self) -> list[Exchange]:
         return [exchange for frame in frames(self.transport.written) for exchange in frame.exchanges]
+
+
+def test_a_record_that_belongs_to_a_trace_stays_a_record_without_bodies() -> None:
+    setup = Setup()
+    traced = msgspec.structs.replace(record(LIMIT), trace=b"t" * 32)
+    setup.tap.add(traced)
+    setup.loop.advance(0.05)
+    assert setup.received() == [msgspec.structs.replace(traced, request=b"", flags=Flag.BODIES_LEFT_OUT)]
+
+
+def test_kinds_beyond_the_bound_stay_records() -> None:
+    setup = Setup()
+    for number in range(300):
+        setup.tap.add(msgspec.structs.replace(record(LIMIT), target=f"/{number}"))
+    setup.loop.advance(0.05)
+    assert (len(setup.bare()), len(setup.received())) == (256, 44)
 
 
 def test_records_gather_into_one_frame() -> None:
@@ -45,6 +69,15 @@ def test_records_gather_into_one_frame() -> None:
     setup.loop.advance(0.05)
     assert [len(frame.exchanges) for frame in frames(setup.transport.written) if frame.exchanges] == [5]
     assert setup.received()[0] == record(10)
+
+
+def test_what_is_left_of_a_record_counts_as_unanswered_too() -> None:
+    setup = Setup()
+    setup.tap.add(record(LIMIT))
+    setup.tap.add(record(LIMIT))
+    setup.loop.advance(0.05)
+    setup.tap.connection_lost(None)
+    assert setup.counters.records_dropped == 2
 
 
 def test_counters_go_along_about_once_a_second() -> None:
@@ -62,13 +95,13 @@ def test_bodies_are_left_out_before_records_are_dropped() -> None:
     for _ in range(2000):
         setup.tap.add(record(1000))
         setup.loop.advance(0.05)
-    received = setup.received()
-    whole = [exchange for exchange in received if exchange.request]
-    bare = [exchange for exchange in received if exchange.flags & Flag.BODIES_LEFT_OUT]
-    assert 40 < len(whole) <= LIMIT / 2 / 1000
-    assert bare
-    assert len(bare) == setup.counters.bodies_left_out
-    assert len(received) + setup.counters.records_dropped == 2000
+    whole = setup.received()
+    assert 30 < len(whole) <= LIMIT / 2 / 1000
+    assert all(exchange.request for exchange in whole)
+    bare = setup.bare()
+    assert len(bare) == setup.counters.bodies_left_out > 500
+    assert bare[0] == (2, 3, 4, 5, 6)
+    assert len(whole) + len(bare) + setup.counters.records_dropped == setup.counters.exchanges == 2000
     assert setup.counters.records_dropped > 0
     assert len(setup.transport.written) < LIMIT + 2000
 
