@@ -88,7 +88,10 @@ class Flight(msgspec.Struct, eq=False):
         kept = self.request
         size = len(response)
         if self.flags or len(kept) != 1 or size > tap.free or size > context.capture_bytes:
-            self.keep_response(response, tap, context.capture_bytes)
+            if self.flags & _LEFT_OUT:
+                self.response_size = size
+            else:
+                self.keep_response(response, tap, context.capture_bytes)
             self.land(_COMPLETE, context)
             return
         request = kept[0]
@@ -98,6 +101,9 @@ class Flight(msgspec.Struct, eq=False):
 
     def land(self, outcome: int, context: Context) -> None:
         """Hand the record to the tap, with an `Outcome`; call it once."""
+        if self.flags & _LEFT_OUT and self.span is None:
+            self._hand_over_bare(outcome, context)
+            return
         request = b"".join(self.request)
         response = b"".join(self.response)
         context.tap.free += len(request) + len(response)
@@ -126,7 +132,17 @@ class Flight(msgspec.Struct, eq=False):
             )
         )
 
+    def _hand_over_bare(self, outcome: int, context: Context) -> None:
+        head = self.head
+        start_ns = self.start_ns
+        sent_ns = self.sent_ns - start_ns if self.sent_ns else 0
+        first_byte_ns = self.first_byte_ns - start_ns if self.first_byte_ns else 0
+        end_ns = context.now_ns() - start_ns
+        kind = (head.method, head.target, self.status, outcome)
+        context.tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns, self.request_size, self.response_size))
 
+
+_LEFT_OUT = Flag.BODIES_LEFT_OUT
 _COMPLETE = int(Outcome.COMPLETE)
 """Looking a member up in its enum costs 50 ns, on the path of every exchange."""
 

@@ -30,7 +30,10 @@ _RECORD_BYTES = 200
 
 _BARE_BYTES = 8 * BARE_WIDTH
 _BARE_KINDS = 256
-"""So many kinds of exchanges get columns in one frame; targets are chosen by clients, so there may be more."""
+"""So many kinds of exchanges get columns in one frame. Targets are chosen by clients; beyond the bound they are left out too."""
+
+Kind = tuple[str, str, int, int]
+"""Method, target, status and outcome."""
 
 _STATS_S = 1.0
 """How often the counters go along."""
@@ -62,7 +65,7 @@ class Tap(asyncio.Protocol):
         self._backlog = 0
         self._encoder = msgspec.msgpack.Encoder()
         self._records: list[Exchange] = []
-        self._bare: dict[tuple[str, str, int, int], array[int]] = {}
+        self._bare: dict[Kind, array[int]] = {}
         self._record_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -95,39 +98,64 @@ class Tap(asyncio.Protocol):
 
     def add(self, record: Exchange) -> None:
         """Take the record of an exchange that ended; drop it or its bodies where the bound says so."""
+        size = len(record.request) + len(record.response)
+        if size > self.free:
+            self._add_without_bodies(record)
+            return
         counters = self._counters
         counters.exchanges += 1
-        size = len(record.request) + len(record.response)
         if self._transport is None or self._record_bytes + self._backlog > self._limit:
             counters.records_dropped += 1
             return
-        if size > self.free or record.flags & Flag.BODIES_LEFT_OUT:
-            counters.bodies_left_out += 1
-            size = self._add_bare(record) if not record.trace else self._add_without_bodies(record)
-        else:
-            self._records.append(record)
-            size += _RECORD_BYTES
+        self._records.append(record)
+        size += _RECORD_BYTES
         self.free -= size
         self._record_bytes += size
+        if self._timer is None or self._record_bytes >= _FRAME_BYTES:
+            self._schedule()
+
+    def _add_without_bodies(self, record: Exchange) -> None:
+        if not record.trace:
+            kind = (record.method, record.target, record.status, record.outcome)
+            numbers = (record.sent_ns, record.first_byte_ns, record.end_ns, record.request_size, record.response_size)
+            self.add_bare(kind, numbers)
+            return
+        counters = self._counters
+        counters.exchanges += 1
+        if self._transport is None or self._record_bytes + self._backlog > self._limit:
+            counters.records_dropped += 1
+            return
+        counters.bodies_left_out += 1
+        self._records.append(without_bodies(record))
+        self._weigh(_RECORD_BYTES)
+
+    def add_bare(self, kind: Kind, numbers: tuple[int, int, int, int, int]) -> None:
+        """Take what is left of an exchange without bodies and without a trace; `numbers` as in `agent.exchange.Bare`."""
+        counters = self._counters
+        counters.exchanges += 1
+        if self._transport is None or self._record_bytes + self._backlog > self._limit:
+            counters.records_dropped += 1
+            return
+        counters.bodies_left_out += 1
+        column = self._bare.get(kind)
+        if column is None:
+            if len(self._bare) >= _BARE_KINDS:
+                kind = (kind[0], "", kind[2], kind[3])
+            column = self._bare.setdefault(kind, array("q"))
+        column.extend(numbers)
+        self._weigh(_BARE_BYTES)
+
+    def _weigh(self, size: int) -> None:
+        self.free -= size
+        self._record_bytes += size
+        if self._timer is None or self._record_bytes >= _FRAME_BYTES:
+            self._schedule()
+
+    def _schedule(self) -> None:
         if self._record_bytes >= _FRAME_BYTES:
             self.flush()
-        elif self._timer is None:
+        else:
             self._timer = self._loop.call_later(_GATHER_S, self.flush)
-
-    def _add_bare(self, record: Exchange) -> int:
-        """Keep what is left of a record without bodies; give what it weighs."""
-        kind = (record.method, record.target, record.status, record.outcome)
-        numbers = self._bare.get(kind)
-        if numbers is None:
-            if len(self._bare) >= _BARE_KINDS:
-                return self._add_without_bodies(record)
-            numbers = self._bare[kind] = array("q")
-        numbers.extend((record.sent_ns, record.first_byte_ns, record.end_ns, record.request_size, record.response_size))
-        return _BARE_BYTES
-
-    def _add_without_bodies(self, record: Exchange) -> int:
-        self._records.append(without_bodies(record))
-        return _RECORD_BYTES
 
     def flush(self) -> None:
         """Send what has gathered."""

@@ -54,12 +54,14 @@ def test_a_record_that_belongs_to_a_trace_stays_a_record_without_bodies() -> Non
     assert setup.received() == [msgspec.structs.replace(traced, request=b"", flags=Flag.BODIES_LEFT_OUT)]
 
 
-def test_kinds_beyond_the_bound_stay_records() -> None:
+def test_kinds_beyond_the_bound_lose_their_target() -> None:
     setup = Setup()
     for number in range(300):
         setup.tap.add(msgspec.structs.replace(record(LIMIT), target=f"/{number}"))
     setup.loop.advance(0.05)
-    assert (len(setup.bare()), len(setup.received())) == (256, 44)
+    assert len(setup.bare()) == 300
+    targets = [kind.target for frame in frames(setup.transport.written) for kind in frame.bare]
+    assert (len(targets), targets.count("")) == (257, 1)
 
 
 def test_records_gather_into_one_frame() -> None:
