@@ -76,8 +76,8 @@ def _configure(environ: Mapping[str, str]) -> tuple[Settings, Sampler | None]:
 async def _run(settings: Settings, sampler: Sampler | None, environ: Mapping[str, str]) -> int:
     ask_for_short_slices()
     loop = asyncio.get_running_loop()
-    context = Context(loop, settings, sampler)
-    server = ProxyServer(context, settings)
+    server = ProxyServer(loop, settings, sampler)
+    context = server.context
     await server.open()
     log.info("relaying listen=%s upstream=%s health=%s pid=%d", settings.listen, settings.upstream, settings.health, os.getpid())
     stopping = _signals(loop)

@@ -16,7 +16,6 @@ import uvloop
 
 from agent import config
 from agent.exchange import Exchange, Frame, ProxyStats
-from agent.proxy.context import Context
 from agent.proxy.server import ProxyServer
 from agent.proxy.trace import Sampler
 from tests.parts import free_ports, wait_until
@@ -68,8 +67,8 @@ class Relay:
         self.stats = ProxyStats()
         self._loop = uvloop.new_event_loop()
         self._ours, self._theirs = socket.socketpair()
-        self.context = Context(self._loop, self.settings, sampler)
-        self.server = ProxyServer(self.context, self.settings)
+        self.server = ProxyServer(self._loop, self.settings, sampler)
+        self.context = self.server.context
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._reader = threading.Thread(target=self._read_records, daemon=True)
 

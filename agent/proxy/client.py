@@ -12,13 +12,11 @@ tunnel, HTTP/1.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from typing import cast
 
 from agent.exchange import Outcome
 from agent.proxy import answers
+from agent.proxy.closing import reset
 from agent.proxy.context import Context
 from agent.proxy.flight import Flight, Flights
 from agent.proxy.framing import MORE, Body, body_of
@@ -40,11 +38,20 @@ _HTTP = Mode.HTTP
 
 
 class ClientSide(asyncio.Protocol):
-    """The client's connection. Owns the upstream connection and the exchanges under way."""
+    """The client's connection. Owns the upstream connection and the exchanges under way.
+
+    Parameters
+    ----------
+    context
+        What all connections share.
+    connections
+        All connections; this one is among them from its beginning to its end.
+    """
 
     __slots__ = (
         "_body",
         "_connecting",
+        "_connections",
         "_held",
         "_refused",
         "context",
@@ -56,10 +63,11 @@ class ClientSide(asyncio.Protocol):
         "upstream",
     )
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, connections: set[ClientSide]) -> None:
         self.context = context
+        self._connections = connections
         self.mode = Mode.START
-        self.flights = Flights(context)
+        self.flights = Flights(context.tap)
         self.upstream: UpstreamSide | None = None
         self.tunnel: Tunnel | None = None
         self._body: Body | None = None
@@ -73,12 +81,15 @@ class ClientSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connect to the upstream at once, so that a server that speaks first is heard."""
         self.transport = cast("asyncio.Transport", transport)
-        self.context.opened(self)
+        self._connections.add(self)
+        self.context.counters.accepted += 1
+        self.context.counters.connections += 1
         self._connect()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Land what was under way and let the upstream know."""
-        self.context.closed(self)
+        self._connections.discard(self)
+        self.context.counters.connections -= 1
         if self._connecting is not None:
             self._connecting.cancel()
         self._land_all(Outcome.CLIENT_GONE)
@@ -145,7 +156,7 @@ class ClientSide(asyncio.Protocol):
             self.transport.abort()
             return
         flight = self.flights.launch(head)
-        flight.keep_request(held, self.context.tap, self.context.capture_bytes)
+        flight.keep_request(held, self.context.tap)
         flight.status = 503
         self.flights.land_oldest(Outcome.UNREACHABLE)
         self._answer(answers.UNREACHABLE)
@@ -168,7 +179,7 @@ class ClientSide(asyncio.Protocol):
                 upstream.transport.write(data)
                 flight.sent_ns = context.now_ns()
                 flight.request_done = True
-                flight.keep_request(data, context.tap, context.capture_bytes)
+                flight.keep_request(data, context.tap)
                 self.flights.append(flight)
                 return
         self._take_anything(data)
@@ -259,7 +270,7 @@ class ClientSide(asyncio.Protocol):
         return head
 
     def _followed(self, flight: Flight, piece: bytes, *, done: bool) -> None:
-        flight.keep_request(piece, self.context.tap, self.context.capture_bytes)
+        flight.keep_request(piece, self.context.tap)
         if done:
             self._body = None
             flight.request_done = True
@@ -325,7 +336,7 @@ class ClientSide(asyncio.Protocol):
         """From here on, bytes pass unseen both ways, `data` first."""
         self._land_all(Outcome.TUNNEL)
         self.mode = Mode.TUNNEL
-        self.tunnel = Tunnel(self.context)
+        self.tunnel = Tunnel(self.context.tap)
         data, self._held = self._held + data, b""
         self._body = None
         self.transport.resume_reading()
@@ -382,14 +393,4 @@ class ClientSide(asyncio.Protocol):
         if exc is None:
             self.transport.close()
         else:
-            _reset(self.transport)
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Close with a reset, so that a response cut short does not look like one that ended."""
-    with contextlib.suppress(OSError):
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    transport.abort()
-
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+            reset(self.transport)

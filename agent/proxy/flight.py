@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,9 +10,6 @@ from agent.exchange import Exchange, Flag, Outcome
 from agent.proxy.heads import RequestHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Span
-
-if TYPE_CHECKING:
-    from agent.proxy.context import Context
 
 
 class Flight(msgspec.Struct, eq=False):
@@ -47,25 +43,25 @@ class Flight(msgspec.Struct, eq=False):
         head = self.head
         return self.request_done and head.method != "HEAD" and not head.upgrade
 
-    def keep_request(self, piece: bytes, tap: Tap, limit: int) -> None:
-        """Count a piece of the request, and keep of it what `limit` and the tap allow."""
+    def keep_request(self, piece: bytes, tap: Tap) -> None:
+        """Count a piece of the request, and keep of it what the tap allows."""
         size = self.request_size = self.request_size + len(piece)
-        if size <= limit and tap.free > 0 and not self.flags:
+        if size <= tap.capture_bytes and tap.free > 0 and not self.flags:
             self.request.append(piece)
             tap.free -= len(piece)
         else:
-            self._keep_some(piece, self.request, size, Flag.REQUEST_CUT, tap, limit)
+            self._keep_some(piece, self.request, size, Flag.REQUEST_CUT, tap)
 
-    def keep_response(self, piece: bytes, tap: Tap, limit: int) -> None:
-        """Count a piece of the response, and keep of it what `limit` and the tap allow."""
+    def keep_response(self, piece: bytes, tap: Tap) -> None:
+        """Count a piece of the response, and keep of it what the tap allows."""
         size = self.response_size = self.response_size + len(piece)
-        if size <= limit and tap.free > 0 and not self.flags:
+        if size <= tap.capture_bytes and tap.free > 0 and not self.flags:
             self.response.append(piece)
             tap.free -= len(piece)
         else:
-            self._keep_some(piece, self.response, size, Flag.RESPONSE_CUT, tap, limit)
+            self._keep_some(piece, self.response, size, Flag.RESPONSE_CUT, tap)
 
-    def _keep_some(self, piece: bytes, kept: list[bytes], size: int, cut: int, tap: Tap, limit: int) -> None:
+    def _keep_some(self, piece: bytes, kept: list[bytes], size: int, cut: int, tap: Tap) -> None:
         if self.flags & (cut | Flag.BODIES_LEFT_OUT):
             return
         if tap.free <= 0:
@@ -74,45 +70,44 @@ class Flight(msgspec.Struct, eq=False):
             self.request.clear()
             self.response.clear()
             return
-        if size > limit:
+        if size > tap.capture_bytes:
             self.flags |= cut
-            piece = piece[: limit - size + len(piece)]
+            piece = piece[: tap.capture_bytes - size + len(piece)]
         kept.append(piece)
         tap.free -= len(piece)
 
-    def land_whole(self, response: bytes, status: int, first_byte_ns: int, context: Context) -> None:
+    def land_whole(self, response: bytes, status: int, first_byte_ns: int, tap: Tap) -> None:
         """Hand the record to the tap after a response in one piece; call it once, instead of `land`."""
         self.status = status
         self.first_byte_ns = first_byte_ns
-        tap = context.tap
         kept = self.request
         size = len(response)
-        if self.flags or len(kept) != 1 or size > tap.free or size > context.capture_bytes:
+        if self.flags or len(kept) != 1 or size > tap.free or size > tap.capture_bytes:
             if self.flags & _LEFT_OUT:
                 self.response_size = size
             else:
-                self.keep_response(response, tap, context.capture_bytes)
-            self.land(_COMPLETE, context)
+                self.keep_response(response, tap)
+            self.land(_COMPLETE, tap)
             return
         request = kept[0]
         tap.free += len(request)
         self.response_size = size
-        self._hand_over(request, response, _COMPLETE, context)
+        self._hand_over(request, response, _COMPLETE, tap)
 
-    def land(self, outcome: int, context: Context) -> None:
+    def land(self, outcome: int, tap: Tap) -> None:
         """Hand the record to the tap, with an `Outcome`; call it once."""
         if self.flags & _LEFT_OUT and self.span is None:
-            self._hand_over_bare(outcome, context)
+            self._hand_over_bare(outcome, tap)
             return
         request = b"".join(self.request)
         response = b"".join(self.response)
-        context.tap.free += len(request) + len(response)
-        self._hand_over(request, response, outcome, context)
+        tap.free += len(request) + len(response)
+        self._hand_over(request, response, outcome, tap)
 
-    def _hand_over(self, request: bytes, response: bytes, outcome: int, context: Context) -> None:
+    def _hand_over(self, request: bytes, response: bytes, outcome: int, tap: Tap) -> None:
         head = self.head
         start_ns = self.start_ns
-        context.tap.add(
+        tap.add(
             Exchange(
                 "http/1.1",
                 head.method,
@@ -120,10 +115,10 @@ class Flight(msgspec.Struct, eq=False):
                 self.status,
                 outcome,
                 self.flags,
-                start_ns + context.epoch_ns,
+                start_ns + tap.epoch_ns,
                 self.sent_ns - start_ns if self.sent_ns else 0,
                 self.first_byte_ns - start_ns if self.first_byte_ns else 0,
-                context.now_ns() - start_ns,
+                tap.now_ns() - start_ns,
                 self.request_size,
                 self.response_size,
                 request,
@@ -132,14 +127,14 @@ class Flight(msgspec.Struct, eq=False):
             )
         )
 
-    def _hand_over_bare(self, outcome: int, context: Context) -> None:
+    def _hand_over_bare(self, outcome: int, tap: Tap) -> None:
         head = self.head
         start_ns = self.start_ns
         sent_ns = self.sent_ns - start_ns if self.sent_ns else 0
         first_byte_ns = self.first_byte_ns - start_ns if self.first_byte_ns else 0
-        end_ns = context.now_ns() - start_ns
+        end_ns = tap.now_ns() - start_ns
         kind = (head.method, head.target, self.status, outcome)
-        context.tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns, self.request_size, self.response_size))
+        tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns, self.request_size, self.response_size))
 
 
 _LEFT_OUT = Flag.BODIES_LEFT_OUT
@@ -152,25 +147,25 @@ class Flights(deque[Flight]):
 
     Parameters
     ----------
-    context
-        Clocks and the tap.
+    tap
+        Where their records go.
     """
 
-    __slots__ = ("_context",)
+    __slots__ = ("_tap",)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, tap: Tap) -> None:
         super().__init__()
-        self._context = context
+        self._tap = tap
 
     def launch(self, head: RequestHead) -> Flight:
         """Begin an exchange now."""
-        flight = Flight(head, self._context.now_ns())
+        flight = Flight(head, self._tap.now_ns())
         self.append(flight)
         return flight
 
     def land_oldest(self, outcome: int) -> None:
         """Make a record of the oldest exchange, with an `Outcome`."""
-        self.popleft().land(outcome, self._context)
+        self.popleft().land(outcome, self._tap)
 
     def land_all(self, outcome: int) -> None:
         """Make records of all of them: the connection is no longer followed."""

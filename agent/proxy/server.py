@@ -11,6 +11,7 @@ from agent.errors import ConfigError
 from agent.proxy.client import ClientSide
 from agent.proxy.context import Context
 from agent.proxy.health import HealthSide
+from agent.proxy.trace import Sampler
 
 log = logging.getLogger("outrider.proxy")
 
@@ -22,15 +23,18 @@ class ProxyServer:
 
     Parameters
     ----------
-    context
-        What the connections share.
+    loop
+        The event loop.
     settings
-        Where to listen and how long to drain.
+        Where to listen, how much to keep, how long to drain.
+    sampler
+        Which exchanges become spans; ``None`` for none.
     """
 
-    def __init__(self, context: Context, settings: Settings) -> None:
-        self._context = context
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None) -> None:
         self._settings = settings
+        self._connections: set[ClientSide] = set()
+        self.context = Context(loop, settings, sampler, self._count_active)
         self._servers: list[asyncio.AbstractServer] = []
         self.ready = False
 
@@ -42,7 +46,7 @@ class ProxyServer:
         ConfigError
             With every port that can't be had.
         """
-        loop, settings, context = self._context.loop, self._settings, self._context
+        loop, settings, context = self.context.loop, self._settings, self.context
         faults: list[str] = []
         sockets: list[socket.socket] = []
         for name, address in (("OUTRIDER_LISTEN", settings.listen), ("OUTRIDER_HEALTH", settings.health)):
@@ -56,32 +60,37 @@ class ProxyServer:
             raise ConfigError(faults)
         inference, health = sockets
         self._servers = [
-            await loop.create_server(lambda: ClientSide(context), sock=inference, backlog=_BACKLOG),
+            await loop.create_server(lambda: ClientSide(context, self._connections), sock=inference, backlog=_BACKLOG),
             await loop.create_server(lambda: HealthSide(lambda: self.ready), sock=health),
         ]
         self.ready = True
 
     async def drain(self, *, delay_s: float) -> None:
         """Fail readiness, take connections for `delay_s` more, then finish what is under way, up to the drain timeout."""
-        context = self._context
+        context = self.context
         self.ready = False
         log.info("draining delay_s=%g timeout_s=%g requests=%d", delay_s, self._settings.drain_timeout_s, self._under_way)
         await asyncio.sleep(delay_s)
         self._servers[0].close()
-        context.begin_drain()
+        context.draining = True  # what is busy now closes when its last exchange ends
+        for client in list(self._connections):
+            client.close_if_idle()
         deadline = context.loop.time() + self._settings.drain_timeout_s
         while self._under_way and context.loop.time() < deadline:  # noqa: ASYNC110 - an event would cost every exchange
             await asyncio.sleep(0.02)
         if self._under_way:
             log.warning("drain timed out; cutting what is left requests=%d", self._under_way)
-        for client in list(context.connections):
+        for client in list(self._connections):
             client.transport.abort()
         await asyncio.sleep(0)
         self._servers[1].close()
 
     @property
     def _under_way(self) -> int:
-        return sum(client.is_busy for client in self._context.connections)
+        return sum(client.is_busy for client in self._connections)
+
+    def _count_active(self) -> int:
+        return sum(len(client.flights) for client in self._connections)
 
 
 def _listen(address: Address) -> socket.socket:

@@ -16,6 +16,8 @@ from typing import cast
 
 import msgspec
 
+from agent.clock import Now, monotonic_ns, wall_ns
+from agent.config import Settings
 from agent.exchange import BARE_WIDTH, Bare, Exchange, Flag, Frame, ProxyStats
 from agent.proxy.counters import Counters
 
@@ -48,20 +50,34 @@ class Tap(asyncio.Protocol):
         The event loop that everything here runs on.
     counters
         Where exchanges and losses are counted.
-    stats
-        Freezes the counters, to go along.
-    limit_bytes
-        How much may wait; half of it for bodies, those of exchanges under way included.
+    count_active
+        Counts the requests under way; asked once a second, which is cheaper than counting each one up and down.
+    settings
+        How much of a message is kept, and how much may wait: half of it for bodies, those of exchanges under way included.
+
+    Attributes
+    ----------
+    free
+        Bytes that may still be kept, of exchanges under way and of records alike; whoever keeps some takes them off.
+    capture_bytes
+        How much of one message is kept.
+    now_ns
+        The monotonic clock of all records.
+    epoch_ns
+        What makes a wall clock's time of a monotonic one; taken anew every second, because clocks are set.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, counters: Counters, stats: Callable[[], ProxyStats], limit_bytes: int
+        self, loop: asyncio.AbstractEventLoop, counters: Counters, count_active: Callable[[], int], settings: Settings
     ) -> None:
         self._loop = loop
         self._counters = counters
-        self._stats = stats
-        self._limit = limit_bytes
-        self._half = limit_bytes // 2
+        self._count_active = count_active
+        self._limit = settings.tap_bytes
+        self.capture_bytes = settings.capture_bytes
+        self.free = settings.tap_bytes // 2
+        self.now_ns: Now = monotonic_ns
+        self.epoch_ns = wall_ns() - monotonic_ns()
         self._backlog = 0
         self._encoder = msgspec.msgpack.Encoder()
         self._records: list[Exchange] = []
@@ -72,8 +88,6 @@ class Tap(asyncio.Protocol):
         self._heart: asyncio.TimerHandle | None = None
         self._unanswered: deque[int] = deque()
         self._last_stats = 0.0
-        self.free = self._half
-        """Bytes that may still be kept, of exchanges under way and of records alike; whoever keeps some takes them off."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new monitor."""
@@ -181,6 +195,10 @@ class Tap(asyncio.Protocol):
         self._unanswered.append(count)
         self._transport.write(len(payload).to_bytes(4, "little") + payload)
         self._note_backlog(self._transport.get_write_buffer_size())
+
+    def _stats(self) -> ProxyStats:
+        self.epoch_ns = wall_ns() - self.now_ns()
+        return self._counters.stats(self._count_active())
 
     def _note_backlog(self, backlog: int) -> None:
         self.free += self._backlog - backlog

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agent.exchange import Exchange, Outcome
 from agent.proxy.heads import HTTP2_PREFACE
-
-if TYPE_CHECKING:
-    from agent.proxy.context import Context
+from agent.proxy.tap import Tap
 
 
 class Tunnel:
@@ -16,15 +12,15 @@ class Tunnel:
 
     Parameters
     ----------
-    context
-        Clocks and the tap.
+    tap
+        Where the record goes.
     """
 
-    __slots__ = ("_context", "_start_ns", "protocol", "received", "sent")
+    __slots__ = ("_start_ns", "_tap", "protocol", "received", "sent")
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._start_ns = context.now_ns()
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+        self._start_ns = tap.now_ns()
         self.protocol = "tunnel"
         self.received = 0
         """Bytes from the client."""
@@ -38,11 +34,9 @@ class Tunnel:
             self.protocol = "http/2"
 
     def land(self) -> None:
-        """Hand the record to the tap; call it once."""
-        context = self._context
-        duration_ns = context.now_ns() - self._start_ns
-        start_ns = self._start_ns + context.epoch_ns
+        """Hand the record over; call it once."""
+        tap = self._tap
+        duration_ns = tap.now_ns() - self._start_ns
+        start_ns = self._start_ns + tap.epoch_ns
         outcome = int(Outcome.TUNNEL)
-        context.tap.add(
-            Exchange(self.protocol, "", "", 0, outcome, 0, start_ns, 0, 0, duration_ns, self.received, self.sent, b"", b"")
-        )
+        tap.add(Exchange(self.protocol, "", "", 0, outcome, 0, start_ns, 0, 0, duration_ns, self.received, self.sent, b"", b""))

@@ -80,7 +80,7 @@ class UpstreamSide(asyncio.Protocol):
             facts = context.responses.get(data[:end])
             if facts is not None and end + facts.plain_length == len(data) and flight.is_plain:
                 flights.popleft()
-                flight.land_whole(data, facts.status, now_ns, context)
+                flight.land_whole(data, facts.status, now_ns, context.tap)
                 client.completed()
                 return
         if client.tunnel is not None:
@@ -103,7 +103,7 @@ class UpstreamSide(asyncio.Protocol):
                     end = self._body.feed(data, position)
                     done = end != MORE
                     piece = data[position:end] if done else data[position:] if position else data
-                    flight.keep_response(piece, context.tap, context.capture_bytes)
+                    flight.keep_response(piece, context.tap)
                     position = end if done else size
                     if done:
                         self._ended(flight)
@@ -133,7 +133,7 @@ class UpstreamSide(asyncio.Protocol):
         if facts is None:
             facts = read_response(head)
             context.responses.put(head, facts)
-        flight.keep_response(head, context.tap, context.capture_bytes)
+        flight.keep_response(head, context.tap)
         status, framing, length, _ = facts
         if status < 200 and status != 101:
             return  # an interim response: the final one is still to come

@@ -6,12 +6,14 @@ from array import array
 
 import msgspec
 
+from agent.config import load
 from agent.exchange import BARE_WIDTH, Exchange, Flag, Frame, Outcome
 from agent.proxy.counters import Counters
 from agent.proxy.tap import Tap
 from tests.unit.proxy.fakes import FakeLoop, FakeTransport
 
 LIMIT = 100_000
+SETTINGS = load({"OUTRIDER_TAP_BYTES": str(LIMIT), "OUTRIDER_CAPTURE_BYTES": "20KiB"})
 
 
 def record(size: int = 0) -> Exchange:
@@ -31,7 +33,7 @@ class Setup:
     def __init__(self, *, stuck: bool = False, connected: bool = True) -> None:
         self.loop = FakeLoop()
         self.counters = Counters()
-        self.tap = Tap(self.loop.as_loop, self.counters, self.counters.stats, LIMIT)
+        self.tap = Tap(self.loop.as_loop, self.counters, lambda: 7, SETTINGS)
         self.transport = FakeTransport(stuck=stuck)
         if connected:
             self.tap.connection_made(self.transport.as_transport)
@@ -90,6 +92,7 @@ def test_counters_go_along_about_once_a_second() -> None:
     assert len(stats) == 5
     assert stats[-1].rss_bytes > 1_000_000
     assert stats[-1].cpu_ns > 0
+    assert stats[-1].active_requests == 7
 
 
 def test_bodies_are_left_out_before_records_are_dropped() -> None:
