@@ -50,6 +50,9 @@ OTHER = "_other"
 class Checker:
     """Checks batches against a schema.
 
+    A feature that is not there, and a value that is no number where numbers belong, count as missing values beside the
+    violation: whoever watches the missing share sees a renamed column and a changed type too.
+
     A side that was not there (no columns) breaks nothing. A missing output column breaks nothing either: servers answer with
     the prediction, or with the probabilities, or with both, as they were asked. Where the schema has no features, or no
     outputs, it promises nothing about that side.
@@ -77,9 +80,10 @@ class Checker:
             binding = self._binder.inputs(inputs)
             _count_whole(found, inputs, binding)
             if not binding.shape:
-                for check, place in zip(self._features, binding.places, strict=True):
+                for index, (check, place) in enumerate(zip(self._features, binding.places, strict=True)):
                     if place < 0:
                         _add(found, check.name, MISSING_COLUMN, inputs.rows)
+                        values[index] = np.full(inputs.rows, nan)
             _check_side(self._features, inputs, binding, values, 0, found)
         if outputs.names and self._outputs:
             binding = self._binder.outputs(outputs)
@@ -142,7 +146,7 @@ class _NumberCheck(_Check):
         self.whole = column.type == "integer"
 
     def run(self, values: Values, found: dict[tuple[str, str], int]) -> Values:
-        numbers = values
+        numbers, wrong = values, 0
         if values.dtype.kind != "f":
             numbers, wrong = _numbers(values.tolist())
             _add(found, self.name, TYPE, wrong)
@@ -151,13 +155,13 @@ class _NumberCheck(_Check):
         low, high = float(np.minimum.reduce(numbers)), float(np.maximum.reduce(numbers))
         # Not the other way round: NaN, which comes out if any value is NaN, is neither in range nor out of it.
         if not (low >= self.low and high <= self.high and low > -inf and high < inf):
-            self._look_closer(numbers, found)
+            self._look_closer(numbers, wrong, found)
         if self.whole:
             _add(found, self.name, TYPE, _fractions(numbers))
         return numbers
 
-    def _look_closer(self, numbers: NDArray[np.float64], found: dict[tuple[str, str], int]) -> None:
-        missing = int(np.count_nonzero(np.isnan(numbers)))
+    def _look_closer(self, numbers: NDArray[np.float64], wrong: int, found: dict[tuple[str, str], int]) -> None:
+        missing = int(np.count_nonzero(np.isnan(numbers))) - wrong
         infinite = int(np.count_nonzero(np.isinf(numbers)))
         below = (numbers < self.low) & (numbers > -inf)
         above = (numbers > self.high) & (numbers < inf)
@@ -223,17 +227,16 @@ def _fractions(numbers: NDArray[np.float64]) -> int:
 
 
 def _numbers(values: list[Any]) -> tuple[NDArray[np.float64], int]:
-    """Numbers of a mixed column, ``None`` as NaN, without what is no number; and how many those were."""
-    kinds = set(map(type, values))
-    if not kinds <= {int, float, type(None)}:
-        kept = [value for value in values if value is None or (isinstance(value, int | float) and not isinstance(value, bool))]
-    else:
-        kept = values
+    """Numbers of a mixed column, NaN for ``None`` and for what is no number; and how many of the latter there were."""
+    kept, wrong = values, 0
+    if not set(map(type, values)) <= {int, float, type(None)}:
+        kept = [value if isinstance(value, int | float) and not isinstance(value, bool) else None for value in values]
+        wrong = kept.count(None) - values.count(None)
     try:
         numbers = np.array(kept, dtype=np.float64)
     except OverflowError:  # an integer larger than any float
         numbers = np.array([_as_float(value) for value in kept], dtype=np.float64)
-    return numbers, len(values) - len(kept)
+    return numbers, wrong
 
 
 def _as_float(value: float | None) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -55,6 +56,20 @@ def test_calm_rows_are_ok_and_a_changed_unit_drifts() -> None:
     pounds[:, 1] *= 2.2
     run(pipeline, pounds, 5, START + 5 * SECOND)
     assert decisions(pipeline)["weight"] is Decision.DRIFTED
+    assert decisions(pipeline)["age"] is Decision.OK
+
+
+@pytest.mark.parametrize("break_it", [lambda row: row.pop("ratio"), lambda row: row.update(ratio=str(row["ratio"]))])
+def test_a_renamed_column_and_a_changed_type_drift(break_it: Callable[[dict[str, Any]], object]) -> None:
+    pipeline = with_profile()
+    for second in range(5):
+        named = [dict(zip(("age", "weight", "ratio"), row, strict=True)) for row in training(500).tolist()]
+        for row in named:
+            break_it(row)
+        answer = {"predictions": training(500).sum(axis=1).tolist()}
+        pipeline.take([json_exchange(PREDICT, {"instances": named}, answer)], START + second * SECOND)
+        pipeline.tick(START + (second + 1) * SECOND)
+    assert decisions(pipeline)["ratio"] is Decision.DRIFTED
     assert decisions(pipeline)["age"] is Decision.OK
 
 
