@@ -332,11 +332,23 @@ MAX_PANES = 1440
 
 
 def describe(settings: Settings) -> list[tuple[Setting, str]]:
-    """Each setting with its effective value as text, in the order of `SETTINGS`."""
-    return [(setting, _show(getattr(settings, setting.field))) for setting in SETTINGS]
+    """Each setting with its effective value as it would be written, in the order of `SETTINGS`."""
+    return [(setting, _show(setting, getattr(settings, setting.field))) for setting in SETTINGS]
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, tuple) and not isinstance(value, Address):
-        return "; ".join(f"{r.path} inputs={r.inputs}" + (f" outputs={r.outputs}" if r.outputs else "") for r in value)
+def _show(setting: Setting, value: Any) -> str:
+    match setting.type:
+        case "routes":
+            return "; ".join(f"{r.path} inputs={r.inputs}" + (f" outputs={r.outputs}" if r.outputs else "") for r in value)
+        case "URL":
+            return f"http://{value}"
+        case "duration":
+            return _in_units(value, {"d": 86400, "h": 3600, "m": 60, "s": 1}) or f"{1000 * value:g}ms"
+        case "size":
+            return _in_units(value, {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}) or str(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _in_units(value: float, units: Mapping[str, int]) -> str:
+    """Write a value in the largest unit that divides it; empty if none does."""
+    return next((f"{value // size:g}{unit}" for unit, size in units.items() if value >= size and value % size == 0), "")

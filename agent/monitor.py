@@ -41,8 +41,9 @@ _NICENESS = 19
 (medians of five rounds); what is left to the monitor suffices to count every exchange."""
 
 _GATHER_RECORDS = 4096
+_GATHER_BYTES = 4 << 20
 _GATHER_S = 0.25
-"""Records are taken in when this many wait, or the oldest has waited this long: columns are cheap only when they are long."""
+"""Records are taken in when so many or so much wait, or the oldest has waited so long: columns are cheap when they are long."""
 
 
 class TapReader(asyncio.Protocol):
@@ -62,6 +63,7 @@ class TapReader(asyncio.Protocol):
         self._decoder = msgspec.msgpack.Decoder(Frame)
         self._buffer = bytearray()
         self._pending: list[Exchange] = []
+        self._pending_bytes = 0
         self._unanswered = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -82,11 +84,11 @@ class TapReader(asyncio.Protocol):
                 break
             self._take_frame(bytes(memoryview(buffer)[start + 4 : end]))
             start = end
+            if len(self._pending) >= _GATHER_RECORDS or self._pending_bytes >= _GATHER_BYTES:
+                self.flush()
         if start:
             del buffer[:start]
-        if len(self._pending) >= _GATHER_RECORDS:
-            self.flush()
-        elif self._unanswered and self._timer is None:
+        if self._unanswered and self._timer is None:
             self._timer = self._loop.call_later(_GATHER_S, self.flush)
 
     def _take_frame(self, payload: bytes) -> None:
@@ -98,6 +100,7 @@ class TapReader(asyncio.Protocol):
             faults["frame"] = faults.get("frame", 0) + 1
             return
         self._pending += frame.exchanges
+        self._pending_bytes += len(payload)
         for bare in frame.bare:
             self._pipeline.take_bare(bare)
         if frame.stats is not None:
@@ -109,6 +112,7 @@ class TapReader(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         pending, self._pending = self._pending, []
+        self._pending_bytes = 0
         if pending:
             routes = self._pipeline.take(pending, wall_ns())
             self._telemetry.record(pending, routes)
@@ -156,6 +160,7 @@ class Monitor:
             profile=lambda: self._profile,
             metrics=self._telemetry.prometheus,
             faults=self.pipeline.activity.faults,
+            waiting=lambda: self.pipeline.waiting,
             model=self._model,
             version=self._profile.model.version if self._profile is not None else "",
             start_ns=self._start_ns,

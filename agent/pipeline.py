@@ -15,6 +15,7 @@ from agent.batch import Batch
 from agent.config import Settings
 from agent.decode.decoder import Decoder
 from agent.decode.gather import Decoded
+from agent.decode.routes import OTHER
 from agent.errors import OutriderError
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
@@ -29,6 +30,9 @@ from agent.window.ring import BinTotals, Ring
 from agent.window.state import load, save
 
 log = logging.getLogger("outrider.monitor")
+
+_UNMATCHED_CALLS = 20
+"""So many calls to unknown paths, and nothing read so far, look like a route that was not configured."""
 
 
 class Pipeline:
@@ -56,6 +60,8 @@ class Pipeline:
         self._checker: Checker | None = None
         self._ring: Ring | None = None
         self._said: set[str] = set()
+        self._unmatched = 0
+        """Calls that matched no route while nothing could be read at all."""
         if schema is not None:
             self._adopt(schema)
 
@@ -83,18 +89,27 @@ class Pipeline:
             decoded = self._decoder.decode(exchanges)
         except Exception:  # noqa: BLE001 - whatever a client sent must not end the monitor
             self._fault("decode")
-            decoded = Decoded(routes=["other"] * len(exchanges))
+            decoded = Decoded(routes=[OTHER] * len(exchanges))
         try:
             self.activity.record(exchanges, decoded.routes)
             self._count(decoded)
         except Exception:  # noqa: BLE001 - as above
             self._fault("activity")
+        if not self.activity.decoded:
+            self._look_for_routes(exchanges, decoded.routes)
         for batch in decoded.batches:
             try:
                 self._take_batch(batch, now_ns)
             except Exception:  # noqa: BLE001 - as above
                 self._fault("sketch")
         return decoded.routes
+
+    def _look_for_routes(self, exchanges: Sequence[Exchange], routes: Sequence[str]) -> None:
+        pairs = zip(exchanges, routes, strict=True)
+        self._unmatched += sum(route == OTHER and exchange.method == "POST" for exchange, route in pairs)
+        if self._unmatched >= _UNMATCHED_CALLS:
+            message = "no call matched a known route, so no values are read; is OUTRIDER_ROUTES needed? calls=%d"
+            self._say_once("routes", message, self._unmatched)
 
     def take_bare(self, bare: Bare) -> None:
         """Take in exchanges whose bodies were left out: they are counted, and nothing else can be said of them."""
@@ -125,9 +140,8 @@ class Pipeline:
             return
         if batch.model and self.schema.model and batch.model != self.schema.model:
             _add(self.activity.unobserved, {"other_model": batch.exchanges})
-            self._say_once(
-                "other_model", "requests are for another model than the profile; only counted profile_model=%s", self.schema.model
-            )
+            message = "requests are for another model than the profile; they are only counted profile_model=%r request_model=%r"
+            self._say_once("other_model", message, self.schema.model, batch.model[:80])
             return
         checked = self._checker.check(batch)
         for violation, count in checked.violations.items():
@@ -164,6 +178,19 @@ class Pipeline:
             self._fault("evaluate")
         self.save()
         return self.report
+
+    @property
+    def waiting(self) -> str:
+        """One sentence: why there is no report yet."""
+        if self._warmup is not None:
+            rows = f"learning a reference from the first rows: {self._warmup.rows} of {self._settings.warmup_rows} so far"
+            return rows + self._hint()
+        if self.schema is None:
+            return "there is no reference: the profile can't be used; the log says why"
+        return "the first evaluation comes when the first pane is full" + self._hint()
+
+    def _hint(self) -> str:
+        return f"; {self._unmatched} calls matched no known route" if self._unmatched and not self.activity.decoded else ""
 
     def totals(self) -> Mapping[str, BinTotals]:
         """Rows in each frozen bin since the start, by column."""

@@ -33,6 +33,8 @@ class Sources:
         Takes an ``Accept`` header and gives the metrics' text and its content type; called on another thread.
     faults
         Where an error of our own is counted, under ``admin``.
+    waiting
+        Says in one sentence why there is no report yet.
     model, version
         What the model is called before the first report.
     start_ns
@@ -45,6 +47,7 @@ class Sources:
     profile: Callable[[], Profile | None]
     metrics: Callable[[str], tuple[bytes, str]]
     faults: dict[str, int]
+    waiting: Callable[[], str] = lambda: "the first evaluation comes when the first pane is full"
     model: str = ""
     version: str = ""
     start_ns: int = 0
@@ -79,6 +82,7 @@ def waiting_report(sources: Sources) -> Report:
         evaluation=0,
         decision=Decision.NO_REFERENCE if sources.profile() is None else Decision.INSUFFICIENT,
         columns=[],
+        reason=sources.waiting(),
     )
 
 

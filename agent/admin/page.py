@@ -37,7 +37,8 @@ th, td { padding: .45rem .75rem; text-align: right; border-top: 1px solid var(--
 tr:first-child > * { border-top: 0; }
 th { font-size: .8rem; color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
-td.reason { white-space: normal; min-width: 16rem; color: var(--soft); }
+tr.why > td { border-top: 0; padding-top: 0; text-align: left; white-space: normal; color: var(--soft); }
+.stale { opacity: .45; }
 </style>
 <main>
 <header>
@@ -47,16 +48,22 @@ td.reason { white-space: normal; min-width: 16rem; color: var(--soft); }
 <p id="summary" role="status">Reading the report …</p>
 <div class="frame" hidden id="frame"><table>
   <thead><tr><th>column</th><th class="text">state</th><th class="text">statistic</th><th>score</th><th>lower bound</th>
-  <th>threshold</th><th>rows</th><th>missing</th><th>mean</th><th>in training</th><th class="text">why</th></tr></thead>
+  <th>threshold</th><th>rows</th><th>missing</th><th>mean</th><th>mean in training</th></tr></thead>
   <tbody id="columns"></tbody>
 </table></div>
 </main>
 <script>
 const worst = { drifted: 4, suspect: 3, ok: 2, insufficient: 1, no_reference: 0 };
-const words = state => state.replace("_", " ");
-const number = value => value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toLocaleString("en");
+const words = state => state.replaceAll("_", " ");
+const number = value => value === null || value === undefined ? "–"
+  : value.toLocaleString("en", { maximumSignificantDigits: 4 });
 const percent = value => value === null ? "–" : (100 * value).toFixed(1) + " %";
 function cell(row, text, style) { const td = row.insertCell(); td.textContent = text; if (style) td.className = style; }
+function why(column) {
+  const count = ([kind, rows]) => `${words(kind)}: ${rows.toLocaleString("en")} rows`;
+  const broken = Object.entries(column.violations || {}).map(count);
+  return [column.reason, broken.length ? "Since the start, " + broken.join(", ") + "." : ""].filter(Boolean).join(" ");
+}
 function leading(scores) {
   return scores.slice().sort((a, b) => b.lower / b.threshold - a.lower / a.threshold)[0];
 }
@@ -68,10 +75,11 @@ function show(report) {
   state.className = "state " + report.decision;
   state.textContent = words(report.decision);
   document.title = words(report.decision) + " · " + name;
-  const at = new Date(report.time_ns / 1e6).toLocaleTimeString();
+  const at = new Date(report.time_ns / 1e6).toLocaleTimeString([], { timeZoneName: "short" });
+  document.querySelector("main").classList.remove("stale");
   document.getElementById("summary").textContent = report.evaluation
     ? `${report.rows.toLocaleString("en")} rows in the window · evaluation ${report.evaluation} at ${at}`
-    : "No evaluation yet: the first comes when the first pane is full.";
+    : `No evaluation yet: ${report.reason || "the first comes when the first pane is full"}.`;
   document.getElementById("frame").hidden = report.columns.length === 0;
   const body = document.getElementById("columns");
   body.replaceChildren();
@@ -85,7 +93,13 @@ function show(report) {
     cell(row, percent(column.missing_share));
     cell(row, number(column.mean));
     cell(row, number(column.reference_mean));
-    cell(row, column.reason, "text reason");
+    const reason = why(column);
+    if (reason) {
+      const below = body.insertRow(), td = below.insertCell();
+      below.className = "why";
+      td.colSpan = row.cells.length;
+      td.textContent = reason;
+    }
   }
 }
 async function refresh() {
@@ -95,6 +109,8 @@ async function refresh() {
     show(await answer.json());
   } catch (error) {
     document.getElementById("summary").textContent = "No report: " + error.message;
+    document.querySelector("main").classList.add("stale");
+    document.title = "no answer · Outrider";
   }
   setTimeout(refresh, 5000);
 }

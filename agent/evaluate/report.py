@@ -88,3 +88,5 @@ class Report(msgspec.Struct, frozen=True):
     """How many evaluations there were since the start, this one included."""
     decision: Decision
     columns: list[ColumnReport]
+    reason: str = ""
+    """One plain sentence where there is no decision about the window as a whole: what is missing; else empty."""

@@ -88,7 +88,7 @@ METRICS: tuple[Metric, ...] = (
         ("format", "reason"), readings.undecoded,
     ),
     Metric(
-        "outrider.unobserved", _COUNTER, "{exchange}", "Exchanges on a known route that carried no values to read.",
+        "outrider.unobserved", _COUNTER, "{exchange}", "Exchanges on a known route that are not read, such as failed ones.",
         ("reason",), readings.keyed(lambda activity: activity.unobserved),
     ),
     Metric(

@@ -225,9 +225,11 @@ def drifted_columns(figures: Figures) -> Iterator[Point]:
 
 
 def decision(figures: Figures) -> Iterator[Point]:
-    """Encode the decision on the whole window."""
+    """Encode the decision on the whole window; before the first report, whether there is a reference at all."""
     if figures.report is not None:
         yield (), DECISION_CODES[figures.report.decision]
+    else:
+        yield (), DECISION_CODES[Decision.NO_REFERENCE if figures.schema is None else Decision.INSUFFICIENT]
 
 
 def evaluations(figures: Figures) -> Iterator[Point]:

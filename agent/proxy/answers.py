@@ -6,9 +6,6 @@ import msgspec
 
 from agent.proxy.heads import Framing, RequestHead
 
-LINGER_S = 2.0
-"""How long a connection stays open after an answer of our own, so that the client can read it (RFC 9112 §9.6)."""
-
 REFUSED_HEAD = RequestHead("", "", Framing.NONE, 0, upgrade=False, traceparent=b"")
 """Stands for a request whose head could not be read."""
 

@@ -16,14 +16,17 @@ from typing import cast
 
 from agent.exchange import Outcome
 from agent.proxy import answers
-from agent.proxy.closing import reset
+from agent.proxy.closing import answer_and_linger, reset
 from agent.proxy.context import Context
+from agent.proxy.dial import Dial
 from agent.proxy.flight import Flight, Flights
 from agent.proxy.framing import MORE, Body, body_of
 from agent.proxy.heads import (
     MAX_HEAD_BYTES,
     NotHttpError,
     RefusedError,
+    check_beginning,
+    head_of,
     looks_like_http,
     read_request,
 )
@@ -50,10 +53,11 @@ class ClientSide(asyncio.Protocol):
 
     __slots__ = (
         "_body",
-        "_connecting",
         "_connections",
+        "_dial",
         "_held",
         "_refused",
+        "congested",
         "context",
         "ended",
         "flights",
@@ -74,7 +78,8 @@ class ClientSide(asyncio.Protocol):
         self._held = b""
         self.ended = False
         self._refused = ""
-        self._connecting: asyncio.Task[None] | None = None
+        self.congested = False
+        self._dial = Dial(context, lambda: UpstreamSide(self), self._unreachable)
 
     # The connection's life
 
@@ -84,14 +89,13 @@ class ClientSide(asyncio.Protocol):
         self._connections.add(self)
         self.context.counters.accepted += 1
         self.context.counters.connections += 1
-        self._connect()
+        self._dial.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Land what was under way and let the upstream know."""
         self._connections.discard(self)
         self.context.counters.connections -= 1
-        if self._connecting is not None:
-            self._connecting.cancel()
+        self._dial.stop()
         self._land_all(Outcome.CLIENT_GONE)
         if self.upstream is not None:
             self.upstream.leave(abruptly=exc is not None)
@@ -101,10 +105,29 @@ class ClientSide(asyncio.Protocol):
         if self.mode is Mode.LINGER:
             return False
         self.ended = True
+        if self.upstream is None:
+            return self._dial.is_under_way
+        self._pass_end()
+        return not self.upstream.ended
+
+    def _pass_end(self) -> None:
         upstream = self.upstream
-        if upstream is not None and not upstream.transport.is_closing():
-            upstream.transport.write_eof()
-        return upstream is None or not upstream.ended
+        if not self.ended or upstream is None or upstream.transport.is_closing():
+            return
+        if self._held:
+            if self.mode is Mode.UPGRADING:
+                return  # what is held goes out after the answer, and the end after it
+            if self.mode is Mode.START:
+                self.become_tunnel(b"")
+            else:
+                held, self._held = self._held, b""
+                upstream.transport.write(held)
+        upstream.transport.write_eof()
+
+    def read_on(self) -> None:
+        """Read from the client again, unless there is a reason left not to."""
+        if not (self.congested or self._refused or len(self._held) > MAX_HEAD_BYTES or self.transport.is_closing()):
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         """Stop reading from the upstream until the client has taken what waits."""
@@ -118,40 +141,13 @@ class ClientSide(asyncio.Protocol):
 
     # The upstream connection
 
-    def _connect(self) -> None:
-        self._connecting = self.context.loop.create_task(self._open_upstream())
-
-    async def _open_upstream(self) -> None:
-        context = self.context
-        host, port = context.upstream
-        try:
-            async with asyncio.timeout(context.connect_timeout_s):
-                await context.loop.create_connection(lambda: UpstreamSide(self), host, port)
-        except (OSError, TimeoutError) as error:
-            self._connecting = None
-            if self.ended or _HEAD_END in self._held or looks_like_http(self._held) is False:
-                self._answer_unreachable(error)
-
-    def connected(self, upstream: UpstreamSide) -> None:
-        """Send what waited for the upstream connection."""
-        self._connecting = None
-        self.upstream = upstream
-        self.context.reached()
-        self.transport.resume_reading()
-        held, self._held = self._held, b""
-        if held:
-            self._take(held)
-        if self.ended and not upstream.transport.is_closing():
-            upstream.transport.write_eof()
-
-    def _answer_unreachable(self, error: Exception) -> None:
+    def _unreachable(self, error: Exception) -> None:
+        """Answer what has come so far, if it can be answered; else wait for the rest, which tries again."""
+        held, head = self._held, head_of(self._held)
+        if not (self.ended or head or len(held) > MAX_HEAD_BYTES or looks_like_http(held) is False or _HEAD_END in held):
+            return
+        self._held = b""
         self.context.unreachable(error)
-        held, self._held = self._held, b""
-        end = held.find(_HEAD_END)
-        try:
-            head = read_request(held[: end + 4]) if end >= 0 else None
-        except (RefusedError, NotHttpError):
-            head = None
         if head is None:
             self.transport.abort()
             return
@@ -160,6 +156,16 @@ class ClientSide(asyncio.Protocol):
         flight.status = 503
         self.flights.land_oldest(Outcome.UNREACHABLE)
         self._answer(answers.UNREACHABLE)
+
+    def connected(self, upstream: UpstreamSide) -> None:
+        """Send what waited for the upstream connection."""
+        self.upstream = upstream
+        self.context.reached()
+        held, self._held = self._held, b""
+        self.read_on()
+        if held:
+            self._take(held)
+        self._pass_end()
 
     # Requests
 
@@ -188,23 +194,22 @@ class ClientSide(asyncio.Protocol):
         if self.upstream is None:
             self._hold_until_connected(data)
             return
-        if self._held:
-            data, self._held = self._held + data, b""
-        self._take(data)
+        held, self._held = self._held, b""
+        self._take(held + data)
 
     def _hold_until_connected(self, data: bytes) -> None:
         if self.mode is Mode.LINGER:
             return
         self._held += data
-        if self._connecting is None:
+        if not self._dial.is_under_way:
             # The connection at accept time failed; this request deserves a try of its own.
-            self._connect()
+            self._dial.start()
         if looks_like_http(self._held) is False or _HEAD_END in self._held or len(self._held) > MAX_HEAD_BYTES:
             self.transport.pause_reading()
 
     def _take(self, data: bytes) -> None:
         mode = self.mode
-        if mode is Mode.HTTP:
+        if mode is Mode.HTTP or (mode is Mode.UPGRADING and self._body is not None):
             self._follow(data)
         elif mode is Mode.UPGRADING:
             self._hold_head(data)
@@ -240,8 +245,8 @@ class ClientSide(asyncio.Protocol):
                     break
                 end += 4
                 head = data[position:end] if position or end < size else data
-                position = end
                 out.append(self._begin(head))
+                position = end
         except RefusedError as error:
             self._refuse(str(error))
         except NotHttpError:
@@ -279,16 +284,12 @@ class ClientSide(asyncio.Protocol):
                 self.complete()
 
     def _hold_head(self, rest: bytes) -> None:
-        """Keep the start of a head, unless it never ends or can't become one."""
-        upgrading = self.mode is Mode.UPGRADING
-        if upgrading or (len(rest) <= MAX_HEAD_BYTES and b"\n\n" not in rest):
-            self._held = rest
-            if len(rest) > MAX_HEAD_BYTES:
-                self.transport.pause_reading()
-        elif len(rest) > MAX_HEAD_BYTES:
-            raise NotHttpError("a head without an end")
-        else:
-            raise RefusedError("a line that ends without a carriage return")
+        """Keep the start of a head, unless it can't become one; while an upgrade is awaited, keep anything."""
+        if self.mode is not Mode.UPGRADING:
+            check_beginning(rest)
+        self._held = rest
+        if len(rest) > MAX_HEAD_BYTES:
+            self.transport.pause_reading()
 
     # Leaving HTTP
 
@@ -318,11 +319,7 @@ class ClientSide(asyncio.Protocol):
             self.upstream.leave(abruptly=True)
             self.upstream = None
         if not self.transport.is_closing():
-            self.transport.resume_reading()
-            self.transport.write(response)
-            if self.transport.can_write_eof():
-                self.transport.write_eof()
-            self.context.loop.call_later(answers.LINGER_S, self.transport.close)
+            answer_and_linger(self.transport, response, self.context.loop)
 
     def _give_up(self, rest: bytes, out: list[bytes]) -> None:
         """Relay the rest of the connection unseen: it stopped being HTTP that can be followed."""
@@ -335,11 +332,14 @@ class ClientSide(asyncio.Protocol):
     def become_tunnel(self, data: bytes) -> None:
         """From here on, bytes pass unseen both ways, `data` first."""
         self._land_all(Outcome.TUNNEL)
+        if self._refused:
+            self.transport.abort()
+            return
         self.mode = Mode.TUNNEL
         self.tunnel = Tunnel(self.context.tap)
         data, self._held = self._held + data, b""
         self._body = None
-        self.transport.resume_reading()
+        self.read_on()
         if data and self.upstream is not None:
             self.tunnel.begin(data)
             self.upstream.transport.write(data)
@@ -348,19 +348,21 @@ class ClientSide(asyncio.Protocol):
         """Go on after the answer to an upgrade: as a tunnel, or as HTTP as before."""
         if accepted:
             self.become_tunnel(b"")
+            self._pass_end()
             return
         self.mode = Mode.HTTP
         held, self._held = self._held, b""
-        self.transport.resume_reading()
+        self.read_on()
         if held:
             self._take(held)
+        self._pass_end()
 
     # Landing
 
     @property
     def is_busy(self) -> bool:
         """Whether an exchange or a tunnel is under way."""
-        return bool(self.flights) or self.tunnel is not None
+        return bool(self.flights or self._held) or self.tunnel is not None
 
     def close_if_idle(self) -> None:
         """Close, unless something is under way; then it closes when that ends."""
@@ -376,6 +378,8 @@ class ClientSide(asyncio.Protocol):
         """See what is due after an exchange: an answer to a refused request, or the end of a drained connection."""
         if self._refused:
             self._answer_refused()
+        elif self.upstream is not None and self.upstream.ended:
+            self.transport.close()
         elif self.context.draining:
             self.close_if_idle()
 
@@ -387,7 +391,7 @@ class ClientSide(asyncio.Protocol):
 
     def upstream_lost(self, exc: Exception | None) -> None:
         """Close the client's side the way the upstream's was closed."""
-        self._land_all(Outcome.UPSTREAM_GONE)
+        self._land_all(Outcome.CLIENT_GONE if self.ended else Outcome.UPSTREAM_GONE)
         self.mode = Mode.LINGER
         self.upstream = None
         if exc is None:

@@ -16,3 +16,15 @@ def reset(transport: asyncio.Transport) -> None:
     with contextlib.suppress(OSError):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
+
+
+def answer_and_linger(transport: asyncio.Transport, response: bytes, loop: asyncio.AbstractEventLoop) -> None:
+    """Send a last answer and close a moment later, so that the client can read it before a reset (RFC 9112 §9.6)."""
+    transport.resume_reading()
+    transport.write(response)
+    if transport.can_write_eof():
+        transport.write_eof()
+    loop.call_later(_LINGER_S, transport.close)
+
+
+_LINGER_S = 2.0

@@ -79,12 +79,12 @@ class Flight(msgspec.Struct, eq=False):
     def land_whole(self, response: bytes, status: int, first_byte_ns: int, tap: Tap) -> None:
         """Hand the record to the tap after a response in one piece; call it once, instead of `land`."""
         self.status = status
-        self.first_byte_ns = first_byte_ns
+        self.first_byte_ns = self.first_byte_ns or first_byte_ns
         kept = self.request
         size = len(response)
-        if self.flags or len(kept) != 1 or size > tap.free or size > tap.capture_bytes:
+        if self.flags or len(kept) != 1 or self.response_size or size > tap.free or size > tap.capture_bytes:
             if self.flags & _LEFT_OUT:
-                self.response_size = size
+                self.response_size += size
             else:
                 self.keep_response(response, tap)
             self.land(_COMPLETE, tap)
@@ -170,4 +170,4 @@ class Flights(deque[Flight]):
     def land_all(self, outcome: int) -> None:
         """Make records of all of them: the connection is no longer followed."""
         while self:
-            self.land_oldest(outcome)
+            self.land_oldest(_COMPLETE if self[0].response_done else outcome)

@@ -167,6 +167,31 @@ def read_request(head: bytes) -> RequestHead:
     )
 
 
+def check_beginning(start: bytes) -> None:
+    """Check bytes that should become a request's head when more have come.
+
+    Raises
+    ------
+    RefusedError
+        A line ends with a bare line feed, which a lenient server might take for the end of a field or of the head.
+    NotHttpError
+        They are longer than any head that is followed.
+    """
+    if len(start) > MAX_HEAD_BYTES:
+        raise NotHttpError("a head without an end")
+    if b"\n\n" in start or b"\n\r\n" in start:
+        raise RefusedError("a line that ends without a carriage return")
+
+
+def head_of(start: bytes) -> RequestHead | None:
+    """Read the head at the start of a connection, or give ``None`` where there is none that can be read."""
+    end = start.find(b"\r\n\r\n")
+    try:
+        return read_request(start[: end + 4]) if end >= 0 else None
+    except (RefusedError, NotHttpError):
+        return None
+
+
 def read_response(head: bytes) -> ResponseHead:
     """Read a whole response head, its empty line included.
 

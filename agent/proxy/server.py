@@ -76,7 +76,7 @@ class ProxyServer:
         for client in list(self._connections):
             client.close_if_idle()
         deadline = context.loop.time() + self._settings.drain_timeout_s
-        while self._under_way and context.loop.time() < deadline:  # noqa: ASYNC110 - an event would cost every exchange
+        while self._unfinished and context.loop.time() < deadline:  # noqa: ASYNC110 - an event would cost every exchange
             await asyncio.sleep(0.02)
         if self._under_way:
             log.warning("drain timed out; cutting what is left requests=%d", self._under_way)
@@ -88,6 +88,10 @@ class ProxyServer:
     @property
     def _under_way(self) -> int:
         return sum(client.is_busy for client in self._connections)
+
+    @property
+    def _unfinished(self) -> bool:
+        return any(client.is_busy or client.transport.get_write_buffer_size() for client in self._connections)
 
     def _count_active(self) -> int:
         return sum(len(client.flights) for client in self._connections)

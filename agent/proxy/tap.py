@@ -37,6 +37,9 @@ _BARE_KINDS = 256
 Kind = tuple[str, str, int, int]
 """Method, target, status and outcome."""
 
+_LOOK_AGAIN_S = 0.002
+"""When to look again how much of a frame still waits."""
+
 _STATS_S = 1.0
 """How often the counters go along."""
 
@@ -105,8 +108,8 @@ class Tap(asyncio.Protocol):
         """Count what went with the monitor."""
         self._counters.records_dropped += sum(self._unanswered)
         self._unanswered.clear()
-        self._note_backlog(0)
         self._transport = None
+        self._note_backlog()
         if self._heart is not None:
             self._heart.cancel()
 
@@ -189,18 +192,21 @@ class Tap(asyncio.Protocol):
         if now - self._last_stats >= _STATS_S:
             self._last_stats = now
             stats = self._stats()
-        if not count and stats is None:
-            return
+        if not count and (stats is None or self._backlog > self._limit):
+            return  # nothing to say, or nobody who listens: a monitor that hangs gets no more counters
         payload = self._encoder.encode(Frame(records, stats, bare))
         self._unanswered.append(count)
         self._transport.write(len(payload).to_bytes(4, "little") + payload)
-        self._note_backlog(self._transport.get_write_buffer_size())
+        self._note_backlog()
+        if self._backlog:
+            self._loop.call_later(_LOOK_AGAIN_S, self._note_backlog)  # most of it is usually gone in a moment
 
     def _stats(self) -> ProxyStats:
         self.epoch_ns = wall_ns() - self.now_ns()
         return self._counters.stats(self._count_active())
 
-    def _note_backlog(self, backlog: int) -> None:
+    def _note_backlog(self) -> None:
+        backlog = self._transport.get_write_buffer_size() if self._transport is not None else 0
         self.free += self._backlog - backlog
         self._backlog = backlog
 
@@ -216,6 +222,9 @@ class Tap(asyncio.Protocol):
         self.flush()
         if self._transport is not None:
             self._transport.write_eof()
+            self._transport = None
+            if self._heart is not None:
+                self._heart.cancel()
 
 
 def without_bodies(record: Exchange) -> Exchange:

@@ -124,6 +124,6 @@ def splice(head: bytes, old: bytes, span: Span) -> bytes:
     """Write the span's context into a head: over the client's own `old` value, or as a last line where `old` is empty."""
     if old:
         name = head.lower().find(b"\r\ntraceparent:")
-        value = head.find(old, name)
+        value = head.find(old, name + len(b"\r\ntraceparent:"))
         return head[:value] + span.header + head[value + len(old) :]
     return head[:-2] + b"traceparent: " + span.header + b"\r\n\r\n"

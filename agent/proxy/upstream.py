@@ -54,16 +54,21 @@ class UpstreamSide(asyncio.Protocol):
             return not client.ended
         flights = client.flights
         if isinstance(self._body, UntilCloseBody) and flights:
-            self._ended(flights[0], until_close=True)
+            self._ended(flights[0])
+        if flights and flights[0].response_done and not client.transport.is_closing():
+            client.transport.write_eof()  # the client is still sending; the upstream may be reading on (RFC 9112 9.6)
+            return not client.ended
         return False
 
     def pause_writing(self) -> None:
         """Stop reading from the client until the upstream has taken what waits."""
+        self.client.congested = True
         self.client.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on reading from the client."""
-        self.client.transport.resume_reading()
+        self.client.congested = False
+        self.client.read_on()
 
     # Responses
 
@@ -95,7 +100,7 @@ class UpstreamSide(asyncio.Protocol):
         context = client.context
         position, size = 0, len(data)
         try:
-            while position < size and client.tunnel is None:
+            while position < size and client.tunnel is None and client.upstream is self:
                 if not client.flights:
                     raise RefusedError("a response that nobody asked for")
                 flight = client.flights[0]
@@ -121,6 +126,8 @@ class UpstreamSide(asyncio.Protocol):
             # The bytes are out already; what can't be read is only no longer followed.
             context.counters.faults += 1
             client.become_tunnel(b"")
+        if client.tunnel is not None:
+            client.tunnel.sent += size - position
 
     def _hold_head(self, rest: bytes) -> None:
         if len(rest) > MAX_HEAD_BYTES:
@@ -150,9 +157,9 @@ class UpstreamSide(asyncio.Protocol):
         if self._body is None:
             self._ended(flight)
 
-    def _ended(self, flight: Flight, *, until_close: bool = False) -> None:
+    def _ended(self, flight: Flight) -> None:
         client = self.client
         self._body = None
         flight.response_done = True
-        if flight.request_done or until_close:
+        if flight.request_done:
             client.complete()

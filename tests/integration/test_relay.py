@@ -16,7 +16,7 @@ import pytest
 
 from agent.exchange import Flag, Outcome
 from agent.proxy.trace import Sampler
-from tests.parts import free_ports
+from tests.parts import free_ports, wait_until
 from tests.relay import Relay, Script, ScriptedServer, read_all, read_exactly, relay
 
 POST = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: m\r\nContent-Length: 2\r\n\r\n{}"
@@ -143,6 +143,7 @@ def test_an_unreachable_upstream_is_503_and_the_next_request_tries_again() -> No
         b"POST / HTTP/1.1\r\nHost: m\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
         b"POST / HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"POST / HTTP/1.1\r\nHost: m\nContent-Length: 4\r\n\r\nabcd",
+        b"GET / HTTP/1.1\r\nHost: m\n\r\n",
     ],
 )
 def test_an_ambiguous_request_is_400(smuggled: bytes) -> None:
@@ -321,3 +322,163 @@ def test_the_trace_context_is_spliced_only_when_sampled() -> None:
     assert received[1] == POST.replace(b"Host: m", b"Host: m\r\ntraceparent: " + parent[:36] + ours + b"-01")
     assert sampled.trace[:16].hex().encode() == parent[3:35]
     assert sampled.request == received[1]
+
+
+def keep(received: list[bytes], response: bytes = b"") -> Script:
+    """Read until the client ends; answer at once if there is something to say."""
+
+    def script(client: socket.socket) -> None:
+        received.append(client.recv(65536))
+        if response:
+            client.sendall(response)
+        received.append(read_all(client))
+
+    return script
+
+
+def test_a_request_that_asks_for_an_upgrade_may_have_a_body() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: m\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n"
+
+    def script(client: socket.socket) -> None:
+        assert read_exactly(client, len(head) + 2) == head + b"{}"
+        client.sendall(OK)
+        client.recv(1)
+
+    with before(script) as running, running.connect() as client:
+        client.sendall(head)
+        time.sleep(0.05)
+        client.sendall(b"{}")
+        assert read_exactly(client, len(OK)) == OK
+
+
+def test_an_unknown_method_passes_whole() -> None:
+    request = b"BREW /pot HTTP/1.1\r\nHost: m\r\nContent-Length: 2\r\n\r\nhi"
+    with before(answer_once(len(request))) as running, running.connect() as client:
+        client.sendall(request)
+        assert read_exactly(client, len(OK)) == OK
+
+
+def test_probes_of_a_port_without_an_upstream_leave_nothing_behind() -> None:
+    (port,) = free_ports(1)
+    with relay(port) as running:
+        for start in (b"", b"POST / HT"):
+            with running.connect() as client:
+                time.sleep(0.05)
+                client.sendall(start)
+                client.shutdown(socket.SHUT_WR)
+                assert read_all(client) == b""
+        wait_until(lambda: running.context.counters.connections == 0, "no connection")
+
+
+def test_nothing_passes_after_a_refusal() -> None:
+    received: list[bytes] = []
+    bad = b"POST / HTTP/1.1\r\nHost: m\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n"
+    smuggled = POST.replace(b"/v1", b"/smuggled")
+    for response in (b"", b"garbage\r\n\r\n", OK + OK):
+        with before(keep(received, response)) as running, running.connect() as client:
+            client.sendall(POST + bad)
+            time.sleep(0.1)
+            with contextlib.suppress(OSError):
+                client.sendall(smuggled)
+            client.settimeout(0.3)
+            with contextlib.suppress(OSError):
+                read_all(client)
+    assert not any(b"smuggled" in data for data in received)
+
+
+def test_a_body_that_nobody_reads_is_held_back_during_an_upgrade() -> None:
+    head = b"GET /ws HTTP/1.1\r\nHost: m\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    done = threading.Event()
+
+    def script(client: socket.socket) -> None:
+        read_exactly(client, len(head))
+        client.sendall(switch)
+        done.wait(10)
+
+    with before(script) as running, running.connect() as client:
+        client.sendall(head)
+        read_exactly(client, len(switch))
+        client.settimeout(0.5)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            for _ in range(100):
+                client.sendall(b"x" * 1_000_000)
+                sent += 1_000_000
+        done.set()
+    assert sent < 40_000_000
+
+
+def test_a_traceparent_that_is_none_is_overwritten_as_a_value_only() -> None:
+    received: list[bytes] = []
+    with before(keep(received, OK), Sampler(random=Random(1))) as running, running.connect() as client:
+        client.sendall(POST.replace(b"Host: m", b"Host: m\r\ntraceparent: a"))
+        assert read_exactly(client, len(OK)) == OK
+        (record,) = running.wait_for_records(1)
+    ours = b"00-" + record.trace[:16].hex().encode() + b"-" + record.trace[16:24].hex().encode() + b"-01"
+    assert received[0] == POST.replace(b"Host: m", b"Host: m\r\ntraceparent: " + ours)
+
+
+def test_a_server_may_answer_early_end_its_side_and_read_on() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: m\r\nContent-Length: 3000000\r\n\r\n"
+    early = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    drained: list[int] = []
+
+    def script(client: socket.socket) -> None:
+        read_exactly(client, len(head))
+        client.sendall(early)
+        client.shutdown(socket.SHUT_WR)
+        drained.append(len(read_exactly(client, 3_000_000)))
+
+    with before(script) as running, running.connect() as client:
+        client.sendall(head)
+        time.sleep(0.1)
+        for _ in range(3):
+            client.sendall(b"x" * 1_000_000)
+        assert read_all(client) == early
+        (record,) = running.wait_for_records(1)
+    assert drained == [3_000_000]
+    assert (record.status, record.outcome) == (413, Outcome.COMPLETE)
+
+
+def test_the_end_of_the_client_follows_what_was_held() -> None:
+    received: list[bytes] = []
+    with before(lambda client: received.append(read_all(client))) as running, running.connect() as client:
+        client.sendall(b"HELLO")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b""
+    assert received == [b"HELLO"]
+
+
+def test_interim_responses_give_back_what_they_took() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+    def script(client: socket.socket) -> None:
+        for _ in range(20):
+            read_exactly(client, len(POST))
+            client.sendall(interim)
+            time.sleep(0.005)
+            client.sendall(OK)
+        client.recv(1)
+
+    with before(script) as running, running.connect() as client:
+        for _ in range(20):
+            client.sendall(POST)
+            read_exactly(client, len(interim + OK))
+        records = running.wait_for_records(20)
+        wait_until(lambda: running.context.tap.free == running.settings.tap_bytes // 2, "all of the tap free again")
+    assert {record.response for record in records} == {interim + OK}
+    assert {record.response_size for record in records} == {len(interim + OK)}
+
+
+def test_a_drain_waits_for_what_the_client_has_not_read_yet() -> None:
+    size = 3_000_000
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+    with before(answer_once(response=response), OUTRIDER_DRAIN_TIMEOUT="10s") as running, running.connect() as client:
+        client.sendall(POST)
+        running.wait_for_records(1)
+        draining = threading.Thread(target=running.call, args=(running.server.drain(delay_s=0),))
+        draining.start()
+        time.sleep(0.3)
+        assert read_all(client) == response
+        draining.join(10)

@@ -92,7 +92,7 @@ def test_config_shows_effective_values() -> None:
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert list(lines) == [setting.name for setting in SETTINGS]
     assert lines["OUTRIDER_PSI"].split()[1] == "0.25"
-    assert lines["OUTRIDER_PANE"].split()[1] == "90"
+    assert lines["OUTRIDER_PANE"].split()[1] == "90s"
     meanings = {line.index(setting.meaning) for setting, line in zip(SETTINGS, lines.values(), strict=True)}
     assert len(meanings) == 1
 

@@ -109,3 +109,12 @@ def test_the_effective_values_are_shown() -> None:
     shown = {setting.name: value for setting, value in describe(load({"OUTRIDER_ROUTES": "/a inputs=$.x"}))}
     assert shown["OUTRIDER_LISTEN"] == "0.0.0.0:8000"
     assert shown["OUTRIDER_ROUTES"] == "/a inputs=$.x"
+
+
+def test_what_is_shown_can_be_set() -> None:
+    shown = {setting.name: value for setting, value in describe(load({}))}
+    assert load(shown) == load({})
+    assert (shown["OUTRIDER_WINDOW"], shown["OUTRIDER_CAPTURE_BYTES"]) == ("1h", "1MiB")
+    assert shown["OUTRIDER_UPSTREAM"] == "http://127.0.0.1:8080"
+    odd = {"OUTRIDER_DRAIN_DELAY": "1500ms", "OUTRIDER_CAPTURE_BYTES": "1000", "OUTRIDER_PANE": "90s"}
+    assert {setting.name: value for setting, value in describe(load(odd))}.items() >= odd.items()

@@ -1,0 +1,54 @@
+"""Opening the upstream connection, once or again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from agent.proxy.context import Context
+
+
+class Dial:
+    """One for each client connection.
+
+    Parameters
+    ----------
+    context
+        Where to connect and how long to try.
+    make
+        Makes the protocol of the new connection, which tells the client's side of it.
+    failed
+        Told why there is no connection.
+    """
+
+    __slots__ = ("_context", "_failed", "_make", "_task")
+
+    def __init__(self, context: Context, make: Callable[[], asyncio.Protocol], failed: Callable[[Exception], None]) -> None:
+        self._context = context
+        self._make = make
+        self._failed = failed
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a connection is being opened."""
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        """Begin to open a connection."""
+        self._task = self._context.loop.create_task(self._open())
+
+    def stop(self) -> None:
+        """Give up."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _open(self) -> None:
+        context = self._context
+        host, port = context.upstream
+        try:
+            async with asyncio.timeout(context.connect_timeout_s):
+                await context.loop.create_connection(self._make, host, port)
+        except (OSError, TimeoutError, UnicodeError) as error:  # a name may be none that DNS can hold
+            self._task = None
+            self._failed(error)
