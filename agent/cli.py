@@ -63,7 +63,7 @@ def run() -> None:
 @main.command()
 @click.option("--markdown", is_flag=True, help="Print the table of all settings as Markdown, with defaults.")
 def config(*, markdown: bool) -> None:
-    """Print every setting with the value that it has in this environment."""
+    """Print every setting with its effective value."""
     from agent.config import describe, load  # noqa: PLC0415
 
     if markdown:
@@ -136,7 +136,7 @@ def show(path: Path) -> None:
 @main.command()
 @click.option("--seconds", type=float, help="End by itself after so long, 20 or more; otherwise on Ctrl-C.", metavar="N")
 def demo(seconds: float | None) -> None:
-    """Watch Outrider find a disturbance: a real model, real data, on this machine."""
+    """Watch Outrider find a disturbance, on this machine."""
     from agent.demo.run import run_demo  # noqa: PLC0415
 
     with _told():

@@ -38,6 +38,7 @@ tr:first-child > * { border-top: 0; }
 th { font-size: .8rem; color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 tr.why > td { border-top: 0; padding-top: 0; text-align: left; white-space: normal; color: var(--soft); }
+tr.why div { position: sticky; left: .75rem; max-width: min(70rem, calc(100vw - 4.5rem)); }
 .stale { opacity: .45; }
 </style>
 <main>
@@ -62,7 +63,7 @@ function cell(row, text, style) { const td = row.insertCell(); td.textContent = 
 function why(column) {
   const count = ([kind, rows]) => `${words(kind)}: ${rows.toLocaleString("en")} rows`;
   const broken = Object.entries(column.violations || {}).map(count);
-  return [column.reason, broken.length ? "Since the start, " + broken.join(", ") + "." : ""].filter(Boolean).join(" ");
+  return [column.reason, broken.length ? "since the start, " + broken.join(", ") : ""].filter(Boolean).join(" · ");
 }
 function leading(scores) {
   return scores.slice().sort((a, b) => b.lower / b.threshold - a.lower / a.threshold)[0];
@@ -98,7 +99,7 @@ function show(report) {
       const below = body.insertRow(), td = below.insertCell();
       below.className = "why";
       td.colSpan = row.cells.length;
-      td.textContent = reason;
+      td.appendChild(document.createElement("div")).textContent = reason;
     }
   }
 }
