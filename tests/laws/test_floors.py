@@ -186,9 +186,10 @@ def lines_with(pattern: re.Pattern[str]) -> list[str]:
 
 
 MACHINE_OR_REGISTRY = re.compile(
-    r"(?<![\w.~}])/(work|farm|root|home/\w+|Users/\w+)(/|\b(?![\w-]))"
-    r"|pypi\.org|pythonhosted\.org|npmjs\.(org|com)|debian\.org|docker\.io|ghcr\.io|quay\.io|gcr\.io|anaconda\.org|crates\.io"
+    r"(?<![\w.~}])/(root|home/\w+|Users/\w+)(/|\b(?![\w-]))"
+    r"|--(extra-)?index-url|\bregistry\s*=\s*https?:|https?://(deb|files|index|pypi|registry)\."
 )
+"""Folders of somebody's own, and package registries by their address: packages are installed by name alone."""
 
 
 def test_nothing_is_left_to_do() -> None:
@@ -199,7 +200,9 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     assert lines_with(MACHINE_OR_REGISTRY) == []
 
 
-@pytest.mark.parametrize("path", ["cd /work/main", "/root/.cache", "'/farm/x'", "https://pypi.org/simple"])
+@pytest.mark.parametrize(
+    "path", ["cd /root", "/root/.cache", "'/home/ann/x'", "pip --index-url x", "https://pypi.example/simple"]
+)
 def test_patterns_find_what_they_should(path: str) -> None:
     assert MACHINE_OR_REGISTRY.search(path)
 
