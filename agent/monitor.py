@@ -96,8 +96,7 @@ class TapReader(asyncio.Protocol):
         try:
             frame = self._decoder.decode(payload)
         except msgspec.DecodeError:
-            faults = self._pipeline.activity.faults
-            faults["frame"] = faults.get("frame", 0) + 1
+            self._pipeline.activity.fault("frame")
             return
         self._pending += frame.exchanges
         self._pending_bytes += len(payload)
@@ -153,7 +152,7 @@ class Monitor:
         schema = schema_of(self._profile) if self._profile is not None else None
         self.pipeline = Pipeline(settings, schema, learns=learns)
         if not learns and schema is None:
-            self.pipeline.activity.faults["profile"] = 1
+            self.pipeline.activity.fault("profile")
         self._telemetry = Telemetry(self.figures, environ, self._exports)
         sources = Sources(
             report=lambda: self.pipeline.report,
@@ -213,8 +212,7 @@ class Monitor:
         try:
             await self._admin.start()
         except OutriderError as error:
-            faults = self.pipeline.activity.faults
-            faults["admin"] = faults.get("admin", 0) + 1
+            self.pipeline.activity.fault("admin")
             log.error("no admin server; monitoring goes on reason=%r", str(error))
 
     async def _count_totals(self) -> None:

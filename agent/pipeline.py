@@ -221,7 +221,7 @@ class Pipeline:
     # What goes wrong
 
     def _fault(self, stage: str, *, quiet: bool = False) -> None:
-        _add(self.activity.faults, {stage: 1})
+        self.activity.fault(stage)
         if not quiet and stage not in self._said:
             self._said.add(stage)
             log.exception("a fault of Outrider's own; counted from now on and not said again stage=%s", stage)

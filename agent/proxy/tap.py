@@ -116,7 +116,7 @@ class Tap(asyncio.Protocol):
     def add(self, record: Exchange) -> None:
         """Take the record of an exchange that ended; drop it or its bodies where the bound says so."""
         size = len(record.request) + len(record.response)
-        if size > self.free:
+        if size > self.free or record.flags & Flag.BODIES_LEFT_OUT:
             self._add_without_bodies(record)
             return
         counters = self._counters
@@ -125,11 +125,7 @@ class Tap(asyncio.Protocol):
             counters.records_dropped += 1
             return
         self._records.append(record)
-        size += _RECORD_BYTES
-        self.free -= size
-        self._record_bytes += size
-        if self._timer is None or self._record_bytes >= _FRAME_BYTES:
-            self._schedule()
+        self._weigh(size + _RECORD_BYTES)
 
     def _add_without_bodies(self, record: Exchange) -> None:
         if not record.trace:
@@ -165,13 +161,9 @@ class Tap(asyncio.Protocol):
     def _weigh(self, size: int) -> None:
         self.free -= size
         self._record_bytes += size
-        if self._timer is None or self._record_bytes >= _FRAME_BYTES:
-            self._schedule()
-
-    def _schedule(self) -> None:
         if self._record_bytes >= _FRAME_BYTES:
             self.flush()
-        else:
+        elif self._timer is None:
             self._timer = self._loop.call_later(_GATHER_S, self.flush)
 
     def flush(self) -> None:

@@ -112,6 +112,10 @@ class Activity:
     faults: dict[str, int] = field(default_factory=dict)
     proxy: ProxyStats = field(default_factory=ProxyStats)
 
+    def fault(self, stage: str) -> None:
+        """Count an error of our own."""
+        self.faults[stage] = self.faults.get(stage, 0) + 1
+
     def record(self, exchanges: Sequence[Exchange], routes: Sequence[str]) -> None:
         """Count exchanges. Cost: 0.3 µs each for 4,096 at once.
 

@@ -56,6 +56,13 @@ def test_a_record_that_belongs_to_a_trace_stays_a_record_without_bodies() -> Non
     assert setup.received() == [msgspec.structs.replace(traced, request=b"", flags=Flag.BODIES_LEFT_OUT)]
 
 
+def test_a_traced_record_whose_bodies_were_never_kept_counts_as_left_out() -> None:
+    setup = Setup()
+    setup.tap.add(msgspec.structs.replace(record(), flags=Flag.BODIES_LEFT_OUT, trace=b"t" * 32))
+    setup.loop.advance(0.05)
+    assert len(setup.received()) == setup.counters.bodies_left_out == 1
+
+
 def test_kinds_beyond_the_bound_lose_their_target() -> None:
     setup = Setup()
     for number in range(300):
