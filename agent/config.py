@@ -9,43 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
+from agent import spelling
 from agent.errors import ConfigError
-
-
-class Address(NamedTuple):
-    """Where to listen or connect."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-
-class CustomRoute(NamedTuple):
-    """A route of the user's own: where it is and where its values are.
-
-    `path` is a template whose ``{name}`` parts match one segment. `inputs` and `outputs` are JSON paths such as
-    ``$.rows`` or ``$``; `outputs` may be empty.
-    """
-
-    path: str
-    inputs: str
-    outputs: str
+from agent.spelling import Address, CustomRoute, Readiness, Upstream
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting with its value; durations in seconds, sizes in bytes. `SETTINGS` says what each one means."""
 
-    listen: Address
-    upstream: Address
+    listen: tuple[Address, ...]
+    upstream: tuple[Upstream, ...]
     admin: Address
     health: Address
+    ready: tuple[Readiness, ...]
+    ready_interval_s: float
+    ready_failures: int
+    tls_cert: str
+    tls_key: str
+    upstream_ca: str
+    upstream_verify: bool
+    max_connections: int
+    max_head_bytes: int
+    idle_timeout_s: float
     profile: str
     model_name: str
     routes: tuple[CustomRoute, ...]
@@ -73,104 +61,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
-_SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, None: 1}
-_ROUTE = re.compile(r"(/\S*)\s+inputs=(\$\S*)(?:\s+outputs=(\$\S*))?")
-_JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][\w-]*|\[\d+\])*")
-
-
-def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError("write host:port, such as 0.0.0.0:8000")
-    return Address(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 - a sidecar listens on the pod's address
-
-
-def _upstream(text: str) -> Address:
-    parts = urlsplit(text)
-    try:
-        port = parts.port
-    except ValueError:
-        raise ValueError("write a port from 0 to 65535, such as http://127.0.0.1:8080") from None
-    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-        raise ValueError("write http://host:port, such as http://127.0.0.1:8080")
-    return Address(parts.hostname, 80 if port is None else port)
-
-
-def _duration(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError("write a duration such as 250ms, 30s, 5m or 1h")
-    return float(match[1]) * _DURATION_UNITS[match[2]]
-
-
-def _positive_duration(text: str) -> float:
-    seconds = _duration(text)
-    if seconds <= 0:
-        raise ValueError("write a duration above zero")
-    return seconds
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError("write a size such as 4096, 64KiB or 8MiB")
-    return int(match[1]) * _SIZE_UNITS[match[2]]
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError("write a whole number, such as 100")
-    return int(text)
-
-
-def _at_least_one(text: str) -> int:
-    count = _count(text)
-    if count < 1:
-        raise ValueError("write a whole number from 1 up")
-    return count
-
-
-def _tolerance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError("write a number above zero, such as 0.1") from None
-    if not 0 < value < float("inf"):
-        raise ValueError("write a number above zero, such as 0.1")
-    return value
-
-
-def _probability(text: str) -> float:
-    value = _tolerance(text)
-    if value >= 1:
-        raise ValueError("write a number between 0 and 1, such as 0.05")
-    return value
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _log_level(text: str) -> str:
-    level = text.lower()
-    if level not in ("debug", "info", "warning", "error"):
-        raise ValueError("write debug, info, warning or error")
-    return level
-
-
-def _routes(text: str) -> tuple[CustomRoute, ...]:
-    routes = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        match = _ROUTE.fullmatch(part)
-        if match is None or not all(_JSON_PATH.fullmatch(path) for path in match.groups()[1:] if path):
-            raise ValueError(f"in {part!r}: write /path inputs=$.rows outputs=$.scores, several separated by semicolons")
-        routes.append(CustomRoute(match[1], match[2], match[3] or ""))
-    return tuple(routes)
-
-
 class Setting(NamedTuple):
     """One environment variable: where its value goes, how it is read, and what the README says of it."""
 
@@ -183,83 +73,142 @@ class Setting(NamedTuple):
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("OUTRIDER_LISTEN", "listen", "host:port", "0.0.0.0:8000", _address, "Where clients call the model."),
-    Setting("OUTRIDER_UPSTREAM", "upstream", "URL", "http://127.0.0.1:8080", _upstream, "Where the model server listens."),
-    Setting("OUTRIDER_ADMIN", "admin", "host:port", "0.0.0.0:9464", _address, "Where the report and `/metrics` are served."),
-    Setting("OUTRIDER_HEALTH", "health", "host:port", "0.0.0.0:9465", _address, "Where `/livez` and `/readyz` are served."),
     Setting(
-        "OUTRIDER_PROFILE", "profile", "path", "", _text,
+        "OUTRIDER_LISTEN", "listen", "host:port, ...", "0.0.0.0:8000", spelling.listed(spelling.address),
+        "Where clients call the model: one address, or several separated by commas.",
+    ),
+    Setting(
+        "OUTRIDER_UPSTREAM", "upstream", "URL, ...", "http://127.0.0.1:8080", spelling.listed(spelling.upstream),
+        "Where the model server listens, one for each address of `OUTRIDER_LISTEN`: `http://host:port` (gRPC too), "
+        "`https://host:port` or `unix:///path`.",
+    ),
+    Setting(
+        "OUTRIDER_ADMIN", "admin", "host:port", "0.0.0.0:9464", spelling.address, "Where the report and `/metrics` are served."
+    ),
+    Setting(
+        "OUTRIDER_HEALTH", "health", "host:port", "0.0.0.0:9465", spelling.address,
+        "Where `/livez`, `/readyz` and `/drain` are served.",
+    ),
+    Setting(
+        "OUTRIDER_READY", "ready", "check, ...", "tcp", spelling.listed(spelling.readiness),
+        "What `/readyz` asks of the model server: `tcp` (it takes connections), `http:/path` (it answers 2xx), `grpc` or "
+        "`grpc:service` (its health service says SERVING), `none`. One for all, or one for each upstream.",
+    ),
+    Setting(
+        "OUTRIDER_READY_INTERVAL", "ready_interval_s", "duration", "5s", spelling.positive_duration,
+        "How often the model server is asked, and how long its answer may take.",
+    ),
+    Setting(
+        "OUTRIDER_READY_FAILURES", "ready_failures", "checks", "3", spelling.at_least_one,
+        "How many checks in a row must fail before `/readyz` fails; two in a row make it good again.",
+    ),
+    Setting(
+        "OUTRIDER_TLS_CERT", "tls_cert", "path", "", spelling.plain,
+        "The certificate chain (PEM) that clients are shown. With it, clients speak TLS. Read again when the file changes.",
+    ),
+    Setting(
+        "OUTRIDER_TLS_KEY", "tls_key", "path", "", spelling.plain,
+        "The certificate's private key (PEM), without a password.",
+    ),
+    Setting(
+        "OUTRIDER_UPSTREAM_CA", "upstream_ca", "path", "", spelling.plain,
+        "The authorities (PEM) that an `https` upstream's certificate must come from. Empty: the system's.",
+    ),
+    Setting(
+        "OUTRIDER_UPSTREAM_VERIFY", "upstream_verify", "switch", "on", spelling.switch,
+        "Whether the certificate and name of an `https` upstream are checked.",
+    ),
+    Setting(
+        "OUTRIDER_MAX_CONNECTIONS", "max_connections", "connections", "0", spelling.count,
+        "Client connections at a time; those beyond get 503. 0: as many as the limit of open files allows.",
+    ),
+    Setting(
+        "OUTRIDER_MAX_HEAD", "max_head_bytes", "size", "64KiB", spelling.head_size,
+        "The longest request head that passes; longer ones get 431.",
+    ),
+    Setting(
+        "OUTRIDER_IDLE_TIMEOUT", "idle_timeout_s", "duration", "1h", spelling.duration,
+        "How long a connection may be open with no call under way and nothing passing. 0s: for ever.",
+    ),
+    Setting(
+        "OUTRIDER_PROFILE", "profile", "path", "", spelling.plain,
         "The training profile. Without one, the first rows are taken as the reference.",
     ),
     Setting(
-        "OUTRIDER_MODEL_NAME", "model_name", "text", "", _text,
+        "OUTRIDER_MODEL_NAME", "model_name", "text", "", spelling.plain,
         "The model's name in metrics where no profile says it.",
     ),
     Setting(
-        "OUTRIDER_ROUTES", "routes", "routes", "", _routes,
+        "OUTRIDER_ROUTES", "routes", "routes", "", spelling.routes,
         "Routes of your own: `/path inputs=$.rows outputs=$.scores`, several separated by semicolons.",
     ),
-    Setting("OUTRIDER_WINDOW", "window_s", "duration", "1h", _positive_duration, "How far back an evaluation looks."),
-    Setting("OUTRIDER_PANE", "pane_s", "duration", "1m", _positive_duration, "How often an evaluation happens."),
+    Setting("OUTRIDER_WINDOW", "window_s", "duration", "1h", spelling.positive_duration, "How far back an evaluation looks."),
+    Setting("OUTRIDER_PANE", "pane_s", "duration", "1m", spelling.positive_duration, "How often an evaluation happens."),
     Setting(
-        "OUTRIDER_WARMUP_ROWS", "warmup_rows", "rows", "1000", _at_least_one,
+        "OUTRIDER_WARMUP_ROWS", "warmup_rows", "rows", "1000", spelling.at_least_one,
         "How many first rows become the reference where there is no profile.",
     ),
-    Setting("OUTRIDER_CAPTURE_BYTES", "capture_bytes", "size", "1MiB", _size, "How much of a request and of a response is read."),
     Setting(
-        "OUTRIDER_TAP_BYTES", "tap_bytes", "size", "8MiB", _size,
+        "OUTRIDER_CAPTURE_BYTES", "capture_bytes", "size", "1MiB", spelling.size,
+        "How much of a request and of a response is read.",
+    ),
+    Setting(
+        "OUTRIDER_TAP_BYTES", "tap_bytes", "size", "8MiB", spelling.size,
         "How much may wait for the monitor before bodies are left out.",
     ),
-    Setting("OUTRIDER_STATE_DIR", "state_dir", "path", "", _text, "Where the window is kept over a restart. Empty: nowhere."),
     Setting(
-        "OUTRIDER_CONNECT_TIMEOUT", "connect_timeout_s", "duration", "5s", _positive_duration,
+        "OUTRIDER_STATE_DIR", "state_dir", "path", "", spelling.plain,
+        "Where the window is kept over a restart. Empty: nowhere.",
+    ),
+    Setting(
+        "OUTRIDER_CONNECT_TIMEOUT", "connect_timeout_s", "duration", "5s", spelling.positive_duration,
         "How long a connection to the model server may take before the client gets 503.",
     ),
     Setting(
-        "OUTRIDER_DRAIN_DELAY", "drain_delay_s", "duration", "5s", _duration,
+        "OUTRIDER_DRAIN_DELAY", "drain_delay_s", "duration", "5s", spelling.duration,
         "How long after SIGTERM new connections are still taken, while readiness fails.",
     ),
     Setting(
-        "OUTRIDER_DRAIN_TIMEOUT", "drain_timeout_s", "duration", "25s", _duration,
+        "OUTRIDER_DRAIN_TIMEOUT", "drain_timeout_s", "duration", "25s", spelling.duration,
         "How long requests under way may take to finish after that.",
     ),
     Setting(
-        "OUTRIDER_MIN_ROWS", "min_rows", "rows", "100", _at_least_one,
+        "OUTRIDER_MIN_ROWS", "min_rows", "rows", "100", spelling.at_least_one,
         "Below this many rows in the window nothing is decided.",
     ),
     Setting(
-        "OUTRIDER_CONSECUTIVE", "consecutive", "evaluations", "3", _at_least_one,
+        "OUTRIDER_CONSECUTIVE", "consecutive", "evaluations", "3", spelling.at_least_one,
         "How many evaluations in a row must exceed a threshold before a column is called drifted.",
     ),
     Setting(
-        "OUTRIDER_ALPHA", "alpha", "probability", "0.05", _probability,
+        "OUTRIDER_ALPHA", "alpha", "probability", "0.05", spelling.probability,
         "The chance of any false alarm, shared out over columns, statistics and evaluations.",
     ),
-    Setting("OUTRIDER_PSI", "psi", "number", "0.1", _tolerance, "Tolerance of the population stability index."),
-    Setting("OUTRIDER_KS", "ks", "number", "0.1", _tolerance, "Tolerance of the Kolmogorov-Smirnov distance."),
-    Setting("OUTRIDER_JS", "js", "number", "0.1", _tolerance, "Tolerance of the Jensen-Shannon distance (base 2)."),
+    Setting("OUTRIDER_PSI", "psi", "number", "0.1", spelling.tolerance, "Tolerance of the population stability index."),
+    Setting("OUTRIDER_KS", "ks", "number", "0.1", spelling.tolerance, "Tolerance of the Kolmogorov-Smirnov distance."),
+    Setting("OUTRIDER_JS", "js", "number", "0.1", spelling.tolerance, "Tolerance of the Jensen-Shannon distance (base 2)."),
     Setting(
-        "OUTRIDER_WASSERSTEIN", "wasserstein", "σ", "0.1", _tolerance,
+        "OUTRIDER_WASSERSTEIN", "wasserstein", "σ", "0.1", spelling.tolerance,
         "Tolerance of the Wasserstein distance, in standard deviations of the reference.",
     ),
     Setting(
-        "OUTRIDER_MEAN_SHIFT", "mean_shift", "σ", "0.25", _tolerance,
+        "OUTRIDER_MEAN_SHIFT", "mean_shift", "σ", "0.25", spelling.tolerance,
         "Tolerance of the z-score of the mean, in standard deviations of the reference.",
     ),
     Setting(
-        "OUTRIDER_CHI_SQUARE", "chi_square", "w", "0.3", _tolerance,
+        "OUTRIDER_CHI_SQUARE", "chi_square", "w", "0.3", spelling.tolerance,
         "Tolerance of Cohen's w, the effect size of the chi-square test.",
     ),
     Setting(
-        "OUTRIDER_L_INFINITY", "l_infinity", "share", "0.1", _tolerance,
+        "OUTRIDER_L_INFINITY", "l_infinity", "share", "0.1", spelling.tolerance,
         "Tolerance of the largest change of one category's share.",
     ),
-    Setting("OUTRIDER_MISSING", "missing", "share", "0.05", _tolerance, "Tolerance of the change of the missing share."),
+    Setting("OUTRIDER_MISSING", "missing", "share", "0.05", spelling.tolerance, "Tolerance of the change of the missing share."),
     Setting(
-        "OUTRIDER_MAX_COLUMNS", "max_columns", "columns", "200", _at_least_one,
+        "OUTRIDER_MAX_COLUMNS", "max_columns", "columns", "200", spelling.at_least_one,
         "Columns with metrics of their own; the rest is summed up.",
     ),
-    Setting("OUTRIDER_LOG_LEVEL", "log_level", "level", "info", _log_level, "debug, info, warning or error."),
+    Setting("OUTRIDER_LOG_LEVEL", "log_level", "level", "info", spelling.log_level, "debug, info, warning or error."),
 )  # fmt: skip
 
 
@@ -312,18 +261,31 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     if values["tap_bytes"] < 4 * values["capture_bytes"]:
         # Half of the tap is for bodies, and one exchange has two of them.
         faults.append("OUTRIDER_TAP_BYTES is less than four times OUTRIDER_CAPTURE_BYTES: one exchange might not fit")
-    addresses = {"OUTRIDER_LISTEN": values["listen"], "OUTRIDER_ADMIN": values["admin"], "OUTRIDER_HEALTH": values["health"]}
+    return faults + _address_conflicts(values)
+
+
+def _address_conflicts(values: Mapping[str, Any]) -> list[str]:
+    faults = []
+    listen, upstream, ready = values["listen"], values["upstream"], values["ready"]
+    if len(listen) != len(upstream):
+        numbers = f"OUTRIDER_LISTEN has {len(listen)} and OUTRIDER_UPSTREAM {len(upstream)}"
+        faults.append(f"{numbers}: write one upstream for each address")
+    if len(ready) not in (1, len(upstream)):
+        faults.append(f"OUTRIDER_READY has {len(ready)}, OUTRIDER_UPSTREAM {len(upstream)}: write one for all, or one for each")
+    if bool(values["tls_cert"]) != bool(values["tls_key"]):
+        faults.append("OUTRIDER_TLS_CERT and OUTRIDER_TLS_KEY belong together: set both, or none")
     seen: dict[Address, str] = {}
-    for name, address in addresses.items():
+    names = [("OUTRIDER_LISTEN", address) for address in listen]
+    for name, address in (*names, ("OUTRIDER_ADMIN", values["admin"]), ("OUTRIDER_HEALTH", values["health"])):
         if address.port and address in seen:
-            faults.append(f"{name} and {seen[address]} are both {address}: give each a port of its own")
+            both = f"{name} and {seen[address]} are both {address}" if name != seen[address] else f"{name} has {address} twice"
+            faults.append(f"{both}: give each a port of its own")
         seen.setdefault(address, name)
-    if values["upstream"].port == values["listen"].port and values["upstream"].host in (
-        "127.0.0.1",
-        "localhost",
-        values["listen"].host,
-    ):
-        faults.append("OUTRIDER_UPSTREAM is the address of OUTRIDER_LISTEN: the sidecar would call itself")
+    faults += [
+        f"OUTRIDER_UPSTREAM={there} is an address of OUTRIDER_LISTEN: the sidecar would call itself"
+        for there in upstream
+        if any(there.port == here.port and there.host in ("127.0.0.1", "localhost", here.host) for here in listen)
+    ]
     return faults
 
 
@@ -333,22 +295,4 @@ MAX_PANES = 1440
 
 def describe(settings: Settings) -> list[tuple[Setting, str]]:
     """Each setting with its effective value as it would be written, in the order of `SETTINGS`."""
-    return [(setting, _show(setting, getattr(settings, setting.field))) for setting in SETTINGS]
-
-
-def _show(setting: Setting, value: Any) -> str:
-    match setting.type:
-        case "routes":
-            return "; ".join(f"{r.path} inputs={r.inputs}" + (f" outputs={r.outputs}" if r.outputs else "") for r in value)
-        case "URL":
-            return f"http://{value}"
-        case "duration":
-            return _in_units(value, {"d": 86400, "h": 3600, "m": 60, "s": 1}) or f"{1000 * value:g}ms"
-        case "size":
-            return _in_units(value, {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}) or str(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _in_units(value: float, units: Mapping[str, int]) -> str:
-    """Write a value in the largest unit that divides it; empty if none does."""
-    return next((f"{value // size:g}{unit}" for unit, size in units.items() if value >= size and value % size == 0), "")
+    return [(setting, spelling.show(setting.type, getattr(settings, setting.field))) for setting in SETTINGS]

@@ -99,7 +99,7 @@ def activity() -> Activity:
         rows={"kserve-v1": 30},
         violations={("age", "out_of_range"): 5, ("x'; DROP", "extra"): 2, ("y", "extra"): 1},
         faults={"state": 1},
-        proxy=ProxyStats(connections=2, active_requests=1, accepted=9, exchanges=6, records_dropped=1, rss_bytes=30 << 20),
+        proxy=ProxyStats(connections=2, active_requests=1, accepted=9, exchanges=6, lost_full=1, rss_bytes=30 << 20),
     )
 
 

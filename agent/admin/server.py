@@ -6,8 +6,8 @@ from typing import Self
 
 from aiohttp import web
 
-from agent.config import Address
 from agent.errors import OutriderError
+from agent.spelling import Address
 
 
 class AdminServer:

@@ -23,12 +23,12 @@ from typing import Any
 
 import msgspec
 
-from agent.config import CustomRoute
 from agent.decode.block import SCALARS, Block, Row, table_of_rows
 from agent.decode.format import JSON, Format, Reader
 from agent.decode.json_text import JSON_FAULTS, lenient, may_be_lenient
 from agent.decode.kserve_v1 import any_table
 from agent.errors import DecodeError
+from agent.spelling import CustomRoute
 
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]")
 _decode = msgspec.json.Decoder().decode

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 import msgspec
 
-from agent.config import CustomRoute
 from agent.decode.block import MAX_ROWS, Block, NotObserved
 from agent.decode.format import Format, Reader, kind_of, refuse_content_type
 from agent.decode.gather import Decoded, Groups
@@ -23,6 +22,7 @@ from agent.decode.message import BODILESS, Head, Lines, body_of, request_head, r
 from agent.decode.routes import NOWHERE, Route, Routes
 from agent.errors import DecodeError
 from agent.exchange import Exchange, Flag, Outcome
+from agent.spelling import CustomRoute
 
 __all__ = ["Decoded", "Decoder"]
 

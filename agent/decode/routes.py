@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from agent.config import CustomRoute
 from agent.decode.custom import format_of
 from agent.decode.format import Format
 from agent.decode.kserve_v1 import KSERVE_V1
 from agent.decode.mlflow import MLFLOW
 from agent.decode.open_inference import OPEN_INFERENCE
+from agent.spelling import CustomRoute
 
 MAX_REMEMBERED = 1024
 """Targets remembered. When they are full they are forgotten together."""

@@ -17,7 +17,6 @@ from typing import cast
 from agent.exchange import Outcome
 from agent.proxy import answers
 from agent.proxy.closing import answer_and_linger, reset
-from agent.proxy.context import Context
 from agent.proxy.dial import Dial
 from agent.proxy.flight import Flight, Flights
 from agent.proxy.framing import MORE, Body, body_of
@@ -30,6 +29,7 @@ from agent.proxy.heads import (
     looks_like_http,
     read_request,
 )
+from agent.proxy.lane import Lane
 from agent.proxy.mode import Mode
 from agent.proxy.trace import splice
 from agent.proxy.tunnel import Tunnel
@@ -45,8 +45,8 @@ class ClientSide(asyncio.Protocol):
 
     Parameters
     ----------
-    context
-        What all connections share.
+    lane
+        Where the connection leads.
     connections
         All connections; this one is among them from its beginning to its end.
     """
@@ -56,6 +56,7 @@ class ClientSide(asyncio.Protocol):
         "_connections",
         "_dial",
         "_held",
+        "_lane",
         "_refused",
         "congested",
         "context",
@@ -67,8 +68,9 @@ class ClientSide(asyncio.Protocol):
         "upstream",
     )
 
-    def __init__(self, context: Context, connections: set[ClientSide]) -> None:
-        self.context = context
+    def __init__(self, lane: Lane, connections: set[ClientSide]) -> None:
+        context = self.context = lane.context
+        self._lane = lane
         self._connections = connections
         self.mode = Mode.START
         self.flights = Flights(context.tap)
@@ -79,7 +81,7 @@ class ClientSide(asyncio.Protocol):
         self.ended = False
         self._refused = ""
         self.congested = False
-        self._dial = Dial(context, lambda: UpstreamSide(self), self._unreachable)
+        self._dial = Dial(lane, lambda: UpstreamSide(self), self._unreachable)
 
     # The connection's life
 
@@ -147,7 +149,7 @@ class ClientSide(asyncio.Protocol):
         if not (self.ended or head or len(held) > MAX_HEAD_BYTES or looks_like_http(held) is False or _HEAD_END in held):
             return
         self._held = b""
-        self.context.unreachable(error)
+        self._lane.unreachable(error)
         if head is None:
             self.transport.abort()
             return
@@ -160,7 +162,7 @@ class ClientSide(asyncio.Protocol):
     def connected(self, upstream: UpstreamSide) -> None:
         """Send what waited for the upstream connection."""
         self.upstream = upstream
-        self.context.reached()
+        self._lane.reached()
         held, self._held = self._held, b""
         self.read_on()
         if held:

@@ -1,4 +1,4 @@
-"""What all connections share: where to connect, what to remember, where to count."""
+"""What all connections share: limits, what to remember, where to count."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class Context:
     """
 
     __slots__ = (
-        "_is_unreachable",
         "_refused_before",
         "connect_timeout_s",
         "counters",
@@ -43,14 +42,12 @@ class Context:
         "responses",
         "sampler",
         "tap",
-        "upstream",
     )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None, count_active: Callable[[], int]
     ) -> None:
         self.loop = loop
-        self.upstream = settings.upstream
         self.connect_timeout_s = settings.connect_timeout_s
         self.sampler = sampler
         self.counters = Counters()
@@ -61,22 +58,7 @@ class Context:
         self.responses: Memo[ResponseHead] = Memo()
         self.draining = False
         self.now_ns = self.tap.now_ns
-        self._is_unreachable = False
         self._refused_before = False
-
-    def unreachable(self, error: Exception) -> None:
-        """Count a request that was answered 503; say so once until the upstream answers again."""
-        self.counters.unreachable += 1
-        if not self._is_unreachable:
-            self._is_unreachable = True
-            reason = str(error) or type(error).__name__
-            log.error("upstream unreachable; clients get 503 until it is back upstream=%s reason=%r", self.upstream, reason)
-
-    def reached(self) -> None:
-        """Note that the upstream takes connections."""
-        if self._is_unreachable:
-            self._is_unreachable = False
-            log.info("upstream reachable again upstream=%s", self.upstream)
 
     def refuse(self, reason: str) -> None:
         """Count a request that was answered 400; the first one is said in the log."""

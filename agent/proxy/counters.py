@@ -6,7 +6,23 @@ import os
 import resource
 import time
 
-from agent.exchange import ProxyStats
+from agent.exchange import DOUBLINGS, ProxyStats
+
+
+class Durations:
+    """Counts of durations in buckets that double, as `agent.exchange.ProxyStats` describes them."""
+
+    __slots__ = ("counts", "sum_ns")
+
+    def __init__(self) -> None:
+        self.counts = [0] * DOUBLINGS
+        self.sum_ns = 0
+
+    def add(self, duration_ns: int) -> None:
+        """Count a duration, not negative."""
+        self.sum_ns += duration_ns
+        place = (duration_ns >> 10).bit_length()
+        self.counts[place if place < DOUBLINGS else -1] += 1
 
 
 class Counters:
@@ -16,10 +32,16 @@ class Counters:
         "accepted",
         "bodies_left_out",
         "connections",
+        "connections_idle",
+        "connections_refused",
         "exchanges",
         "faults",
+        "held",
+        "lag",
+        "lost_away",
+        "lost_died",
+        "lost_full",
         "monitor_restarts",
-        "records_dropped",
         "refused",
         "unreachable",
     )
@@ -28,28 +50,48 @@ class Counters:
         self.connections = 0
         self.accepted = 0
         self.exchanges = 0
-        self.records_dropped = 0
+        self.lost_full = 0
+        self.lost_away = 0
+        self.lost_died = 0
         self.bodies_left_out = 0
         self.unreachable = 0
         self.refused = 0
+        self.connections_refused = 0
+        self.connections_idle = 0
         self.faults = 0
         self.monitor_restarts = 0
+        self.held = Durations()
+        self.lag = Durations()
 
-    def stats(self, active_requests: int = 0) -> ProxyStats:
+    @property
+    def records_dropped(self) -> int:
+        """All records that were lost, whatever the reason."""
+        return self.lost_full + self.lost_away + self.lost_died
+
+    def stats(self, active_requests: int = 0, tap_bytes: int = 0) -> ProxyStats:
         """Freeze the counters, with the memory and CPU time of this process."""
         return ProxyStats(
             connections=self.connections,
             active_requests=active_requests,
             accepted=self.accepted,
             exchanges=self.exchanges,
-            records_dropped=self.records_dropped,
+            lost_full=self.lost_full,
+            lost_away=self.lost_away,
+            lost_died=self.lost_died,
             bodies_left_out=self.bodies_left_out,
             unreachable=self.unreachable,
             refused=self.refused,
+            connections_refused=self.connections_refused,
+            connections_idle=self.connections_idle,
             faults=self.faults,
             monitor_restarts=self.monitor_restarts,
+            tap_bytes=tap_bytes,
             rss_bytes=_rss_bytes(),
             cpu_ns=time.process_time_ns(),
+            held=tuple(self.held.counts),
+            held_ns=self.held.sum_ns,
+            lag=tuple(self.lag.counts),
+            lag_ns=self.lag.sum_ns,
         )
 
 

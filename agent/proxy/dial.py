@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from agent.proxy.context import Context
+from agent.proxy.lane import Lane
 
 
 class Dial:
@@ -13,18 +13,18 @@ class Dial:
 
     Parameters
     ----------
-    context
-        Where to connect and how long to try.
+    lane
+        Where to connect.
     make
         Makes the protocol of the new connection, which tells the client's side of it.
     failed
         Told why there is no connection.
     """
 
-    __slots__ = ("_context", "_failed", "_make", "_task")
+    __slots__ = ("_failed", "_lane", "_make", "_task")
 
-    def __init__(self, context: Context, make: Callable[[], asyncio.Protocol], failed: Callable[[Exception], None]) -> None:
-        self._context = context
+    def __init__(self, lane: Lane, make: Callable[[], asyncio.Protocol], failed: Callable[[Exception], None]) -> None:
+        self._lane = lane
         self._make = make
         self._failed = failed
         self._task: asyncio.Task[None] | None = None
@@ -36,7 +36,7 @@ class Dial:
 
     def start(self) -> None:
         """Begin to open a connection."""
-        self._task = self._context.loop.create_task(self._open())
+        self._task = self._lane.context.loop.create_task(self._open())
 
     def stop(self) -> None:
         """Give up."""
@@ -44,11 +44,13 @@ class Dial:
             self._task.cancel()
 
     async def _open(self) -> None:
-        context = self._context
-        host, port = context.upstream
+        context, upstream = self._lane.context, self._lane.upstream
         try:
             async with asyncio.timeout(context.connect_timeout_s):
-                await context.loop.create_connection(self._make, host, port)
+                if upstream.path:
+                    await context.loop.create_unix_connection(self._make, upstream.path)
+                else:
+                    await context.loop.create_connection(self._make, upstream.host, upstream.port)
         except (OSError, TimeoutError, UnicodeError) as error:  # a name may be none that DNS can hold
             self._task = None
             self._failed(error)

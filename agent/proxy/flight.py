@@ -6,7 +6,7 @@ from collections import deque
 
 import msgspec
 
-from agent.exchange import Exchange, Flag, Outcome
+from agent.exchange import NO_GRPC_STATUS, Exchange, Flag, Outcome
 from agent.proxy.heads import RequestHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Span
@@ -133,8 +133,8 @@ class Flight(msgspec.Struct, eq=False):
         sent_ns = self.sent_ns - start_ns if self.sent_ns else 0
         first_byte_ns = self.first_byte_ns - start_ns if self.first_byte_ns else 0
         end_ns = tap.now_ns() - start_ns
-        kind = (head.method, head.target, self.status, outcome)
-        tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns, self.request_size, self.response_size))
+        kind = ("http/1.1", head.method, head.target, self.status, outcome, NO_GRPC_STATUS)
+        tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns, self.request_size, self.response_size, 0, 0))
 
 
 _LEFT_OUT = Flag.BODIES_LEFT_OUT

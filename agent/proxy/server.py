@@ -6,12 +6,14 @@ import asyncio
 import logging
 import socket
 
-from agent.config import Address, Settings
+from agent.config import Settings
 from agent.errors import ConfigError
 from agent.proxy.client import ClientSide
 from agent.proxy.context import Context
 from agent.proxy.health import HealthSide
+from agent.proxy.lane import Lane
 from agent.proxy.trace import Sampler
+from agent.spelling import Address
 
 log = logging.getLogger("outrider.proxy")
 
@@ -19,7 +21,7 @@ _BACKLOG = 1024
 
 
 class ProxyServer:
-    """Both listeners of the proxy process.
+    """All listeners of the proxy process.
 
     Parameters
     ----------
@@ -36,10 +38,11 @@ class ProxyServer:
         self._connections: set[ClientSide] = set()
         self.context = Context(loop, settings, sampler, self._count_active)
         self._servers: list[asyncio.AbstractServer] = []
+        self._health: asyncio.AbstractServer | None = None
         self.ready = False
 
     async def open(self) -> None:
-        """Open both ports.
+        """Open all ports.
 
         Raises
         ------
@@ -49,7 +52,8 @@ class ProxyServer:
         loop, settings, context = self.context.loop, self._settings, self.context
         faults: list[str] = []
         sockets: list[socket.socket] = []
-        for name, address in (("OUTRIDER_LISTEN", settings.listen), ("OUTRIDER_HEALTH", settings.health)):
+        names = [("OUTRIDER_LISTEN", address) for address in settings.listen]
+        for name, address in (*names, ("OUTRIDER_HEALTH", settings.health)):
             try:
                 sockets.append(_listen(address))
             except OSError as error:
@@ -58,12 +62,14 @@ class ProxyServer:
             for opened in sockets:
                 opened.close()
             raise ConfigError(faults)
-        inference, health = sockets
-        self._servers = [
-            await loop.create_server(lambda: ClientSide(context, self._connections), sock=inference, backlog=_BACKLOG),
-            await loop.create_server(lambda: HealthSide(lambda: self.ready), sock=health),
-        ]
+        *inference, health = sockets
+        for opened, upstream in zip(inference, settings.upstream, strict=True):
+            self._servers.append(await self._serve(Lane(context, upstream), opened))
+        self._health = await loop.create_server(lambda: HealthSide(lambda: self.ready), sock=health)
         self.ready = True
+
+    async def _serve(self, lane: Lane, opened: socket.socket) -> asyncio.AbstractServer:
+        return await self.context.loop.create_server(lambda: ClientSide(lane, self._connections), sock=opened, backlog=_BACKLOG)
 
     async def drain(self, *, delay_s: float) -> None:
         """Fail readiness, take connections for `delay_s` more, then finish what is under way, up to the drain timeout."""
@@ -71,7 +77,8 @@ class ProxyServer:
         self.ready = False
         log.info("draining delay_s=%g timeout_s=%g requests=%d", delay_s, self._settings.drain_timeout_s, self._under_way)
         await asyncio.sleep(delay_s)
-        self._servers[0].close()
+        for server in self._servers:
+            server.close()
         context.draining = True  # what is busy now closes when its last exchange ends
         for client in list(self._connections):
             client.close_if_idle()
@@ -83,7 +90,8 @@ class ProxyServer:
         for client in list(self._connections):
             client.transport.abort()
         await asyncio.sleep(0)
-        self._servers[1].close()
+        if self._health is not None:
+            self._health.close()
 
     @property
     def _under_way(self) -> int:

@@ -34,8 +34,11 @@ _BARE_BYTES = 8 * BARE_WIDTH
 _BARE_KINDS = 256
 """So many kinds of exchanges get columns in one frame. Targets are chosen by clients; beyond the bound they are left out too."""
 
-Kind = tuple[str, str, int, int]
-"""Method, target, status and outcome."""
+Kind = tuple[str, str, str, int, int, int]
+"""Protocol, method, target, status, outcome and gRPC status."""
+
+Numbers = tuple[int, int, int, int, int, int, int]
+"""`agent.exchange.Bare.numbers` of one exchange."""
 
 _LOOK_AGAIN_S = 0.002
 """When to look again how much of a frame still waits."""
@@ -92,6 +95,11 @@ class Tap(asyncio.Protocol):
         self._unanswered: deque[int] = deque()
         self._last_stats = 0.0
 
+    @property
+    def depth(self) -> int:
+        """Bytes kept for the monitor now."""
+        return self._limit // 2 - self.free
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new monitor."""
         self._transport = cast("asyncio.Transport", transport)
@@ -106,7 +114,7 @@ class Tap(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it went makes no difference
         """Count what went with the monitor."""
-        self._counters.records_dropped += sum(self._unanswered)
+        self._counters.lost_died += sum(self._unanswered)
         self._unanswered.clear()
         self._transport = None
         self._note_backlog()
@@ -121,42 +129,50 @@ class Tap(asyncio.Protocol):
             return
         counters = self._counters
         counters.exchanges += 1
-        if self._transport is None or self._record_bytes + self._backlog > self._limit:
-            counters.records_dropped += 1
+        if self._is_closed():
             return
         self._records.append(record)
         self._weigh(size + _RECORD_BYTES)
 
     def _add_without_bodies(self, record: Exchange) -> None:
         if not record.trace:
-            kind = (record.method, record.target, record.status, record.outcome)
-            numbers = (record.sent_ns, record.first_byte_ns, record.end_ns, record.request_size, record.response_size)
-            self.add_bare(kind, numbers)
+            kind = (record.protocol, record.method, record.target, record.status, record.outcome, record.grpc_status)
+            times = (record.sent_ns, record.first_byte_ns, record.end_ns)
+            sizes = (record.request_size, record.response_size, record.request_messages, record.response_messages)
+            self.add_bare(kind, times + sizes)
             return
         counters = self._counters
         counters.exchanges += 1
-        if self._transport is None or self._record_bytes + self._backlog > self._limit:
-            counters.records_dropped += 1
+        if self._is_closed():
             return
         counters.bodies_left_out += 1
         self._records.append(without_bodies(record))
         self._weigh(_RECORD_BYTES)
 
-    def add_bare(self, kind: Kind, numbers: tuple[int, int, int, int, int]) -> None:
+    def add_bare(self, kind: Kind, numbers: Numbers) -> None:
         """Take what is left of an exchange without bodies and without a trace; `numbers` as in `agent.exchange.Bare`."""
         counters = self._counters
         counters.exchanges += 1
-        if self._transport is None or self._record_bytes + self._backlog > self._limit:
-            counters.records_dropped += 1
+        if self._is_closed():
             return
         counters.bodies_left_out += 1
         column = self._bare.get(kind)
         if column is None:
             if len(self._bare) >= _BARE_KINDS:
-                kind = (kind[0], "", kind[2], kind[3])
+                kind = (*kind[:2], "", *kind[3:])
             column = self._bare.setdefault(kind, array("q"))
         column.extend(numbers)
         self._weigh(_BARE_BYTES)
+
+    def _is_closed(self) -> bool:
+        """Whether the record has to be dropped; count it then, under the reason."""
+        if self._transport is None:
+            self._counters.lost_away += 1
+        elif self._record_bytes + self._backlog > self._limit:
+            self._counters.lost_full += 1
+        else:
+            return False
+        return True
 
     def _weigh(self, size: int) -> None:
         self.free -= size
@@ -177,7 +193,7 @@ class Tap(asyncio.Protocol):
         self.free += self._record_bytes
         self._record_bytes = 0
         if self._transport is None:
-            self._counters.records_dropped += count
+            self._counters.lost_away += count
             return
         now = self._loop.time()
         stats: ProxyStats | None = None
@@ -195,7 +211,7 @@ class Tap(asyncio.Protocol):
 
     def _stats(self) -> ProxyStats:
         self.epoch_ns = wall_ns() - self.now_ns()
-        return self._counters.stats(self._count_active())
+        return self._counters.stats(self._count_active(), self.depth)
 
     def _note_backlog(self) -> None:
         backlog = self._transport.get_write_buffer_size() if self._transport is not None else 0

@@ -67,7 +67,7 @@ class Calls:
 
     def add_bare(self, numbers: NDArray[np.int64]) -> None:
         """Add exchanges of this key as columns, shape ``(n, BARE_WIDTH)``, as in `agent.exchange.Bare`."""
-        sent, first_byte, end, request_size, response_size = numbers.T
+        sent, first_byte, end, request_size, response_size, *_ = numbers.T
         self._add_times(sent, first_byte, end)
         self.request_bytes += int(request_size.sum())
         self.response_bytes += int(response_size.sum())

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.config import CustomRoute
 from agent.decode.decoder import Decoder
+from agent.spelling import CustomRoute
 from tests.exchanges import CAPTURES, as_lists, captured, captured_cases
 
 if not CAPTURES.is_dir():

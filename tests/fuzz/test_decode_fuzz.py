@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.config import CustomRoute
 from agent.decode.decoder import Decoded, Decoder
 from agent.decode.message import body_of, request_head, request_lines, unchunk
 from agent.errors import DecodeError
 from agent.exchange import Exchange
+from agent.spelling import CustomRoute
 from tests.exchanges import CAPTURES, captured, captured_cases, exchange, json_exchange, request_bytes, response_bytes
 
 REASONS = {

@@ -49,7 +49,7 @@ def test_compose_sets_what_the_program_reads(compose: Any) -> None:
     outrider = compose["services"]["outrider"]
     settings = load(outrider["environment"])
     published = {int(port.rpartition(":")[2]) for port in outrider["ports"]}
-    assert published == {settings.listen.port, settings.admin.port}
+    assert published == {settings.listen[0].port, settings.admin.port}
     assert str(settings.health) in " ".join(outrider["healthcheck"]["test"]).replace("127.0.0.1", "0.0.0.0")
     assert int(outrider["stop_grace_period"].removesuffix("s")) > settings.drain_delay_s + settings.drain_timeout_s + 10
 

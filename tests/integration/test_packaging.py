@@ -220,11 +220,11 @@ def test_defaults_of_the_chart_are_the_defaults_of_the_program(helm: Path) -> No
     assert load(environment) == settings
     ports = values()["outrider"]["ports"]
     assert (ports["inference"], ports["admin"], ports["health"]) == (
-        settings.listen.port,
+        settings.listen[0].port,
         settings.admin.port,
         settings.health.port,
     )
-    assert values()["model"]["port"] == settings.upstream.port
+    assert values()["model"]["port"] == settings.upstream[0].port
 
 
 def test_service_leads_to_the_sidecar(helm: Path) -> None:
@@ -333,7 +333,7 @@ def test_image_opens_the_ports_of_the_program() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     (exposed,) = [line for line in lines if line.startswith("EXPOSE")]
     settings = load({})
-    assert [int(port) for port in exposed.split()[1:]] == [settings.listen.port, settings.admin.port, settings.health.port]
+    assert [int(port) for port in exposed.split()[1:]] == [settings.listen[0].port, settings.admin.port, settings.health.port]
     assert "USER 65532:65532" in lines
     assert not any(line.startswith("ENV PYTHONDONTWRITEBYTECODE") for line in lines)
 

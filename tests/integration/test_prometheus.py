@@ -12,10 +12,10 @@ import pytest
 
 from agent.admin.app import Sources, make_app
 from agent.admin.server import AdminServer
-from agent.config import Address
 from agent.export import prometheus as text
 from agent.export.figures import Figures
 from agent.sketch.summary import CategorySummary, NumericSummary
+from agent.spelling import Address
 from agent.stats.drift.bins import counts_of
 from agent.stats.drift.psi import psi
 from agent.window.ring import BinTotals

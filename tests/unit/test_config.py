@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.config import SETTINGS, Address, CustomRoute, Settings, describe, load
+from agent.config import SETTINGS, Settings, describe, load
 from agent.errors import ConfigError
+from agent.spelling import Address, CustomRoute, Upstream
 
 
 def faults(**environ: str) -> tuple[str, ...]:
@@ -16,8 +17,8 @@ def faults(**environ: str) -> tuple[str, ...]:
 
 def test_defaults() -> None:
     settings = load({})
-    assert settings.listen == Address("0.0.0.0", 8000)
-    assert settings.upstream == Address("127.0.0.1", 8080)
+    assert settings.listen == (Address("0.0.0.0", 8000),)
+    assert settings.upstream == (Upstream("http", "127.0.0.1", 8080),)
     assert (settings.window_s, settings.pane_s) == (3600, 60)
     assert (settings.capture_bytes, settings.tap_bytes) == (1 << 20, 8 << 20)
 
@@ -34,9 +35,9 @@ def test_the_table_and_the_struct_have_the_same_fields() -> None:
         ("OUTRIDER_DRAIN_DELAY", "250ms", "drain_delay_s", 0.25),
         ("OUTRIDER_DRAIN_DELAY", "0", "drain_delay_s", 0),
         ("OUTRIDER_CAPTURE_BYTES", "64KiB", "capture_bytes", 65536),
-        ("OUTRIDER_UPSTREAM", "http://localhost", "upstream", Address("localhost", 80)),
-        ("OUTRIDER_UPSTREAM", "http://[::1]:9000/", "upstream", Address("::1", 9000)),
-        ("OUTRIDER_LISTEN", "[::]:8000", "listen", Address("::", 8000)),
+        ("OUTRIDER_UPSTREAM", "http://localhost", "upstream", (Upstream("http", "localhost", 80),)),
+        ("OUTRIDER_UPSTREAM", "http://[::1]:9000/", "upstream", (Upstream("http", "::1", 9000),)),
+        ("OUTRIDER_LISTEN", "[::]:8000", "listen", (Address("::", 8000),)),
         ("OUTRIDER_LOG_LEVEL", "DEBUG", "log_level", "debug"),
         ("OUTRIDER_PSI", "", "psi", 0.1),
         (
@@ -56,7 +57,13 @@ def test_values(name: str, text: str, field: str, value: object) -> None:
     [
         ("OUTRIDER_LISTEN", "8000"),
         ("OUTRIDER_LISTEN", "a:70000"),
-        ("OUTRIDER_UPSTREAM", "https://model"),
+        ("OUTRIDER_UPSTREAM", "ftp://model"),
+        ("OUTRIDER_UPSTREAM", "unix://model.sock"),
+        ("OUTRIDER_UPSTREAM", "http://a:1,"),
+        ("OUTRIDER_READY", "http"),
+        ("OUTRIDER_READY", "tcp:1"),
+        ("OUTRIDER_UPSTREAM_VERIFY", "maybe"),
+        ("OUTRIDER_MAX_HEAD", "10B"),
         ("OUTRIDER_UPSTREAM", "http://model/path"),
         ("OUTRIDER_UPSTREAM", "http://model:99999"),
         ("OUTRIDER_WINDOW", "1 hour"),

@@ -25,5 +25,5 @@ def test_counters_round_trip() -> None:
 
 
 def test_bare_exchanges_round_trip() -> None:
-    frame = Frame([], None, [Bare("POST", "/v", 200, 0, bytes(8 * BARE_WIDTH))])
+    frame = Frame([], None, [Bare("http/1.1", "POST", "/v", 200, 0, -1, bytes(8 * BARE_WIDTH))])
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=Frame) == frame

@@ -174,9 +174,9 @@ def test_a_state_folder_that_can_not_be_written_is_counted() -> None:
 
 def test_exchanges_without_bodies_are_counted_with_their_times() -> None:
     pipeline = with_profile()
-    numbers = np.array([[1_000, 5_000, 9_000, 200, 150], [0, 0, 7_000, 200, 0]], dtype=np.int64)
-    pipeline.take_bare(Bare("POST", PREDICT, 200, 0, numbers.tobytes()))
-    pipeline.take_bare(Bare("GET", "/nothing", 404, 0, numbers[:1].tobytes()))
+    numbers = np.array([[1_000, 5_000, 9_000, 200, 150, 0, 0], [0, 0, 7_000, 200, 0, 0, 0]], dtype=np.int64)
+    pipeline.take_bare(Bare("http/1.1", "POST", PREDICT, 200, 0, -1, numbers.tobytes()))
+    pipeline.take_bare(Bare("http/1.1", "GET", "/nothing", 404, 0, -1, numbers[:1].tobytes()))
     calls_of = {key.route: known for key, known in pipeline.activity.calls.items()}
     known = calls_of["/v1/models/{model}:predict"]
     assert (known.duration.count, known.duration.sum_ns) == (2, 16_000)

@@ -66,7 +66,7 @@ def test_first_screen_shows_the_two_commands() -> None:
 
 def test_ports_of_the_guide_are_the_defaults() -> None:
     settings = load({})
-    for address, row in ((settings.listen, "inference"), (settings.admin, "admin"), (settings.health, "health")):
+    for address, row in ((settings.listen[0], "inference"), (settings.admin, "admin"), (settings.health, "health")):
         assert f"| {address.port} | {row} |" in README
 
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from agent.admin.server import AdminServer
-from agent.config import Address
 from agent.errors import OutriderError
+from agent.spelling import Address
 
 
 async def hello(_: web.Request) -> web.Response:

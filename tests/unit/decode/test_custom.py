@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.config import CustomRoute
 from agent.decode.decoder import Decoder
+from agent.spelling import CustomRoute
 from tests.exchanges import as_lists, json_exchange
 
 ROUTE = CustomRoute("/score/{model}/now", "$.rows", "$.out[0].scores")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.config import CustomRoute
 from agent.decode.routes import MAX_REMEMBERED, MAX_REMEMBERED_TARGET, OTHER, Routes
+from agent.spelling import CustomRoute
 
 
 @pytest.mark.parametrize(

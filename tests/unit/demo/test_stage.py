@@ -14,7 +14,7 @@ from agent.evaluate.report import ColumnReport, Decision, Report
 
 def test_the_sidecar_takes_the_demos_settings_and_stays_on_loopback() -> None:
     settings = config.load(sidecar_environment(Path("profile.json"), 1001, 1002, 1003, 1004))
-    assert (settings.listen, settings.upstream) == (("127.0.0.1", 1001), ("127.0.0.1", 1002))
+    assert (settings.listen[0], settings.upstream[0][1:3]) == (("127.0.0.1", 1001), ("127.0.0.1", 1002))
     assert (settings.admin, settings.health) == (("127.0.0.1", 1003), ("127.0.0.1", 1004))
     assert settings.profile == "profile.json"
     assert (settings.window_s, settings.pane_s) == (WINDOW_S, PANE_S)
