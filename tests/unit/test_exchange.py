@@ -8,13 +8,14 @@ from agent.exchange import BARE_WIDTH, Bare, Exchange, Frame, ProxyStats
 
 WIRE = bytes.fromhex(
     "93"  # exchanges, stats, bare
-    "919fa8687474702f312e31a4504f5354a22f76ccc80001020304050607c40171c40172c40174"
+    "91dc0013a467727063a4504f5354a22f76ccc80001020304050607c40171c40172c40174"
+    "0d0809c4016d"  # what streams and gRPC added, at the end
     "c090"
 )
 
 
 def test_a_frame_is_an_array_of_arrays_in_field_order() -> None:
-    exchange = Exchange("http/1.1", "POST", "/v", 200, 0, 1, 2, 3, 4, 5, 6, 7, b"q", b"r", b"t")
+    exchange = Exchange("grpc", "POST", "/v", 200, 0, 1, 2, 3, 4, 5, 6, 7, b"q", b"r", b"t", 13, 8, 9, b"m")
     assert msgspec.msgpack.encode(Frame([exchange])) == WIRE
     assert msgspec.msgpack.decode(WIRE, type=Frame) == Frame([exchange])
 
