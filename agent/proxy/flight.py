@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 
 import msgspec
 
-from agent.exchange import NO_GRPC_STATUS, Exchange, Flag, Outcome
+from agent.exchange import MARK, MAX_MARKS, NO_GRPC_STATUS, Exchange, Flag, Outcome
 from agent.proxy.heads import RequestHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Span
+
+FROM_CLIENT, FROM_UPSTREAM, COMPRESSED = 0, 1, 2
+"""Bits of a mark's second number; the size is above them (`agent.exchange.MARK`)."""
 
 
 class Flight(msgspec.Struct, eq=False):
@@ -21,21 +25,30 @@ class Flight(msgspec.Struct, eq=False):
         The request's facts.
     start_ns
         The first byte of the request, by the monotonic clock.
+    held_ns
+        How long the proxy held pieces of the request.
     """
 
     head: RequestHead
     start_ns: int
     sent_ns: int = 0
     first_byte_ns: int = 0
+    held_ns: int = 0
     status: int = 0
+    grpc_status: int = NO_GRPC_STATUS
     flags: int = 0
     request_size: int = 0
     response_size: int = 0
+    request_messages: int = 0
+    response_messages: int = 0
     request_done: bool = False
     response_done: bool = False
     span: Span | None = None
     request: list[bytes] = []
     response: list[bytes] = []
+    early: tuple[int, ...] = ()
+    """The first mark, or the first of each direction: what a plain call has, and what is not worth a record's bytes."""
+    marks: array[int] | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -76,6 +89,31 @@ class Flight(msgspec.Struct, eq=False):
         kept.append(piece)
         tap.free -= len(piece)
 
+    def mark(self, at_ns: int, size: int, bits: int, tap: Tap, *, first: bool) -> None:
+        """Note when a piece of a stream passed.
+
+        Parameters
+        ----------
+        at_ns
+            By the monotonic clock.
+        size, bits
+            Of the piece; `FROM_UPSTREAM` and `COMPRESSED`, or 0.
+        first
+            Whether it is the first of its direction.
+        """
+        mark = (at_ns - self.start_ns, size << 2 | bits)
+        if first and self.marks is None:
+            self.early += mark
+            return
+        if self.marks is None:
+            self.marks = array("q", self.early)
+            tap.free -= MARK.size * len(self.early) // 2
+        if len(self.marks) >= 2 * MAX_MARKS or tap.free <= 0:
+            self.flags |= Flag.MARKS_CUT
+            return
+        self.marks.extend(mark)
+        tap.free -= MARK.size
+
     def land_whole(self, response: bytes, status: int, first_byte_ns: int, tap: Tap) -> None:
         """Hand the record to the tap after a response in one piece; call it once, instead of `land`."""
         self.status = status
@@ -87,29 +125,43 @@ class Flight(msgspec.Struct, eq=False):
                 self.response_size += size
             else:
                 self.keep_response(response, tap)
-            self.land(_COMPLETE, tap)
+            self.land(_COMPLETE, tap, first_byte_ns)
             return
         request = kept[0]
         tap.free += len(request)
         self.response_size = size
-        self._hand_over(request, response, _COMPLETE, tap)
+        self._hand_over(request, response, _COMPLETE, tap, first_byte_ns)
 
-    def land(self, outcome: int, tap: Tap) -> None:
-        """Hand the record to the tap, with an `Outcome`; call it once."""
-        if self.flags & _LEFT_OUT and self.span is None:
-            self._hand_over_bare(outcome, tap)
+    def land(self, outcome: int, tap: Tap, since_ns: int = 0) -> None:
+        """Hand the record to the tap; call it once.
+
+        Parameters
+        ----------
+        outcome
+            An `agent.exchange.Outcome`.
+        since_ns
+            When the event loop handed over the last piece of the response, by the monotonic clock; 0 where there was none.
+        """
+        if self.flags & _LEFT_OUT and self.span is None and self.marks is None:
+            self._hand_over_bare(outcome, tap, since_ns)
             return
         request = b"".join(self.request)
         response = b"".join(self.response)
         tap.free += len(request) + len(response)
-        self._hand_over(request, response, outcome, tap)
+        self._hand_over(request, response, outcome, tap, since_ns)
 
-    def _hand_over(self, request: bytes, response: bytes, outcome: int, tap: Tap) -> None:
+    def _hand_over(self, request: bytes, response: bytes, outcome: int, tap: Tap, since_ns: int) -> None:
         head = self.head
         start_ns = self.start_ns
+        end_ns = tap.now_ns()
+        tap.held.add(self.held_ns + end_ns - (since_ns or end_ns))
+        marks = b""
+        if self.marks is not None:
+            marks = self.marks.tobytes()
+            tap.free += len(marks)
         tap.add(
             Exchange(
-                "http/1.1",
+                head.protocol,
                 head.method,
                 head.target,
                 self.status,
@@ -118,23 +170,29 @@ class Flight(msgspec.Struct, eq=False):
                 start_ns + tap.epoch_ns,
                 self.sent_ns - start_ns if self.sent_ns else 0,
                 self.first_byte_ns - start_ns if self.first_byte_ns else 0,
-                tap.now_ns() - start_ns,
+                end_ns - start_ns,
                 self.request_size,
                 self.response_size,
                 request,
                 response,
                 self.span.record if self.span is not None else b"",
+                self.grpc_status,
+                self.request_messages,
+                self.response_messages,
+                marks,
             )
         )
 
-    def _hand_over_bare(self, outcome: int, tap: Tap) -> None:
+    def _hand_over_bare(self, outcome: int, tap: Tap, since_ns: int) -> None:
         head = self.head
         start_ns = self.start_ns
+        end_ns = tap.now_ns()
+        tap.held.add(self.held_ns + end_ns - (since_ns or end_ns))
         sent_ns = self.sent_ns - start_ns if self.sent_ns else 0
         first_byte_ns = self.first_byte_ns - start_ns if self.first_byte_ns else 0
-        end_ns = tap.now_ns() - start_ns
-        kind = ("http/1.1", head.method, head.target, self.status, outcome, NO_GRPC_STATUS)
-        tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns, self.request_size, self.response_size, 0, 0))
+        kind = (head.protocol, head.method, head.target, self.status, outcome, self.grpc_status)
+        sizes = (self.request_size, self.response_size, self.request_messages, self.response_messages)
+        tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns - start_ns, *sizes))
 
 
 _LEFT_OUT = Flag.BODIES_LEFT_OUT
@@ -157,15 +215,15 @@ class Flights(deque[Flight]):
         super().__init__()
         self._tap = tap
 
-    def launch(self, head: RequestHead) -> Flight:
-        """Begin an exchange now."""
-        flight = Flight(head, self._tap.now_ns())
+    def launch(self, head: RequestHead, start_ns: int = 0) -> Flight:
+        """Begin an exchange: now, or when its first byte came."""
+        flight = Flight(head, start_ns or self._tap.now_ns())
         self.append(flight)
         return flight
 
-    def land_oldest(self, outcome: int) -> None:
-        """Make a record of the oldest exchange, with an `Outcome`."""
-        self.popleft().land(outcome, self._tap)
+    def land_oldest(self, outcome: int, since_ns: int = 0) -> None:
+        """Make a record of the oldest exchange, as `Flight.land` says."""
+        self.popleft().land(outcome, self._tap, since_ns)
 
     def land_all(self, outcome: int) -> None:
         """Make records of all of them: the connection is no longer followed."""

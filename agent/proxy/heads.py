@@ -41,6 +41,8 @@ class RequestHead(NamedTuple):
     """The value of the header, empty if there is none or several."""
     plain_length: int = NOT_PLAIN
     """The body's length where that is all there is to know: neither chunks nor an upgrade."""
+    protocol: str = "http/1.1"
+    """As in `agent.exchange.Exchange`."""
 
 
 class ResponseHead(NamedTuple):

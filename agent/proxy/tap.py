@@ -67,6 +67,8 @@ class Tap(asyncio.Protocol):
         Bytes that may still be kept, of exchanges under way and of records alike; whoever keeps some takes them off.
     capture_bytes
         How much of one message is kept.
+    held
+        Where it is counted how long the proxy held each exchange.
     now_ns
         The monotonic clock of all records.
     epoch_ns
@@ -78,6 +80,7 @@ class Tap(asyncio.Protocol):
     ) -> None:
         self._loop = loop
         self._counters = counters
+        self.held = counters.held
         self._count_active = count_active
         self._limit = settings.tap_bytes
         self.capture_bytes = settings.capture_bytes
@@ -93,12 +96,18 @@ class Tap(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heart: asyncio.TimerHandle | None = None
         self._unanswered: deque[int] = deque()
+        self._waiting_since = 0.0
         self._last_stats = 0.0
 
     @property
     def depth(self) -> int:
         """Bytes kept for the monitor now."""
         return self._limit // 2 - self.free
+
+    @property
+    def unanswered_s(self) -> float:
+        """For how long the monitor has answered nothing while frames wait for an answer; 0 where none waits."""
+        return self._loop.time() - self._waiting_since if self._unanswered else 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new monitor."""
@@ -111,6 +120,7 @@ class Tap(asyncio.Protocol):
         """Take the monitor's answers: one byte a frame."""
         for _ in range(min(len(data), len(self._unanswered))):
             self._unanswered.popleft()
+        self._waiting_since = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it went makes no difference
         """Count what went with the monitor."""
@@ -132,10 +142,10 @@ class Tap(asyncio.Protocol):
         if self._is_closed():
             return
         self._records.append(record)
-        self._weigh(size + _RECORD_BYTES)
+        self._weigh(size + len(record.marks) + _RECORD_BYTES)
 
     def _add_without_bodies(self, record: Exchange) -> None:
-        if not record.trace:
+        if not (record.trace or record.marks):
             kind = (record.protocol, record.method, record.target, record.status, record.outcome, record.grpc_status)
             times = (record.sent_ns, record.first_byte_ns, record.end_ns)
             sizes = (record.request_size, record.response_size, record.request_messages, record.response_messages)
@@ -147,7 +157,7 @@ class Tap(asyncio.Protocol):
             return
         counters.bodies_left_out += 1
         self._records.append(without_bodies(record))
-        self._weigh(_RECORD_BYTES)
+        self._weigh(len(record.marks) + _RECORD_BYTES)
 
     def add_bare(self, kind: Kind, numbers: Numbers) -> None:
         """Take what is left of an exchange without bodies and without a trace; `numbers` as in `agent.exchange.Bare`."""
@@ -203,6 +213,8 @@ class Tap(asyncio.Protocol):
         if not count and (stats is None or self._backlog > self._limit):
             return  # nothing to say, or nobody who listens: a monitor that hangs gets no more counters
         payload = self._encoder.encode(Frame(records, stats, bare))
+        if not self._unanswered:
+            self._waiting_since = now
         self._unanswered.append(count)
         self._transport.write(len(payload).to_bytes(4, "little") + payload)
         self._note_backlog()
