@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.decode.routes import MAX_REMEMBERED, MAX_REMEMBERED_TARGET, OTHER, Routes
+from agent.decode.routes import GRPC_METHODS, MAX_REMEMBERED, MAX_REMEMBERED_TARGET, OTHER, ROUTES, Routes, path_of
 from agent.spelling import CustomRoute
 
 
@@ -15,6 +15,9 @@ from agent.spelling import CustomRoute
         ("POST", "/v1/models/m%3Apredict?a=b", "/v1/models/{model}:predict", "kserve-v1", "m", ""),
         ("POST", "/v1/models/a:b:predict", "/v1/models/{model}:predict", "kserve-v1", "a:b", ""),
         ("POST", "http://host:80/v1/models/m:predict", "/v1/models/{model}:predict", "kserve-v1", "m", ""),
+        ("POST", "HTTPS://user@[::1]:80/invocations?a=/b", "/invocations", "mlflow", "", ""),
+        ("GET", "http://host/", "/", "", "", ""),
+        ("GET", "http://host?a=b", "/", "", "", ""),
         ("GET", "/v1/models/m:predict", "/v1/models/{model}:predict", "", "m", ""),
         ("POST", "/v1/models/m:explain", "/v1/models/{model}:explain", "", "m", ""),
         ("POST", "/v2/models/m/infer", "/v2/models/{model}/infer", "open-inference", "m", ""),
@@ -30,6 +33,11 @@ from agent.spelling import CustomRoute
         ("POST", "", "/", "", "", ""),
         ("OPTIONS", "*", "/", "", "", ""),
         ("POST", "/%ff%fe", OTHER, "", "", ""),
+        ("POST", "/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelInfer", "", "", ""),
+        ("POST", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Check", "", "", ""),
+        ("POST", "/inference.GRPCInferenceService/Modelinfer", OTHER, "", "", ""),
+        ("POST", "/inference.GRPCInferenceService/", OTHER, "", "", ""),
+        ("POST", "/my.own.Service/Predict", OTHER, "", "", ""),
     ],
 )
 def test_targets_find_their_route(method: str, target: str, template: str, format: str, model: str, version: str) -> None:
@@ -46,6 +54,42 @@ def test_targets_that_never_repeat_do_not_fill_the_memory() -> None:
     assert routes.match("GET", "/ping?" + "x" * MAX_REMEMBERED_TARGET).template == "/ping"
     assert 0 < len(routes._known) <= MAX_REMEMBERED
     assert max(len(target) for _, target in routes._known) <= MAX_REMEMBERED_TARGET
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/a/b?c=/d", "/a/b"),
+        ("http://host:80/a/b?c=d", "/a/b"),
+        ("http://user:secret@host/a%20b", "/a%20b"),
+        ("/http://host/a", "/http://host/a"),
+        ("http://host", "/"),
+        ("host:443", "/"),
+        ("*", "/"),
+        ("", "/"),
+    ],
+)
+def test_the_path_of_a_target(target: str, path: str) -> None:
+    assert path_of(target) == path
+
+
+@pytest.mark.parametrize(("service", "methods"), GRPC_METHODS.items())
+def test_every_known_method_of_grpc_has_a_route_without_a_format(service: str, methods: tuple[str, ...]) -> None:
+    paths = [f"/{service}/{method}" for method in methods]
+    assert [Routes().match("POST", path) for path in paths] == [(path, None, "", "") for path in paths]
+
+
+def test_every_template_matches_what_it_describes() -> None:
+    routes = Routes()
+    for template, wire in ROUTES:
+        filled = template.format(model="m", version="3")
+        assert routes.match("POST", filled)[:2] == (template, wire)
+
+
+def test_configured_routes_win_over_the_tables() -> None:
+    routes = Routes((CustomRoute("/{service}/{method}", "$", ""), CustomRoute("/ping", "$", "")))
+    assert routes.match("POST", "/grpc.health.v1.Health/Check").template == "/{service}/{method}"
+    assert routes.match("POST", "/ping").format is not None
 
 
 def test_templates_of_configured_routes() -> None:
