@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.batch import Batch
 from agent.config import Settings
-from agent.decode.decoder import Decoder
+from agent.decode.decoder import Decoder, answered
 from agent.decode.gather import Decoded
 from agent.decode.routes import OTHER
 from agent.errors import OutriderError
@@ -105,8 +105,11 @@ class Pipeline:
         return decoded.routes
 
     def _look_for_routes(self, exchanges: Sequence[Exchange], routes: Sequence[str]) -> None:
+        # Every gRPC call is a POST, and no route of a user's own makes one readable.
         pairs = zip(exchanges, routes, strict=True)
-        self._unmatched += sum(route == OTHER and exchange.method == "POST" for exchange, route in pairs)
+        self._unmatched += sum(
+            route == OTHER and exchange.method == "POST" and exchange.protocol != "grpc" for exchange, route in pairs
+        )
         if self._unmatched >= _UNMATCHED_CALLS:
             message = "no call matched a known route, so no values are read; is OUTRIDER_ROUTES needed? calls=%d"
             self._say_once("routes", message, self._unmatched)
@@ -117,8 +120,7 @@ class Pipeline:
             route = self._decoder.route(bare.method, bare.target)
             count = self.activity.record_bare(bare, route.template)
             if route.format is not None:
-                answered = 200 <= bare.status < 300
-                _add(self.activity.unobserved, {"bodies_left_out" if answered else "status": count})
+                _add(self.activity.unobserved, {"bodies_left_out" if answered(bare) else "status": count})
         except Exception:  # noqa: BLE001 - as above
             self._fault("activity")
 

@@ -21,10 +21,10 @@ from agent.decode.gather import Decoded, Groups
 from agent.decode.message import BODILESS, Head, Lines, body_of, request_head, request_lines, response_head, response_lines
 from agent.decode.routes import NOWHERE, Route, Routes
 from agent.errors import DecodeError
-from agent.exchange import Exchange, Flag, Outcome
+from agent.exchange import Bare, Exchange, Flag, Outcome
 from agent.spelling import CustomRoute
 
-__all__ = ["Decoded", "Decoder"]
+__all__ = ["Decoded", "Decoder", "answered"]
 
 MAX_REMEMBERED = 1024
 """Heads remembered per direction, whole and reduced. When they are full they are forgotten together, and learned anew."""
@@ -96,7 +96,7 @@ class Decoder:
             wire = route.format
             if wire is None:
                 continue
-            if not 200 <= exchange.status < 300:
+            if not 200 <= exchange.status < 300 or exchange.grpc_status > 0:
                 _count_nothing(exchange, result)
                 continue
             missing: tuple[DecodeError, ...] = ()
@@ -174,14 +174,19 @@ class Decoder:
 
     def _without_head(self, exchange: Exchange, error: DecodeError, result: Decoded) -> str:
         """Count an exchange whose request has no head that can be read, and give its route's template."""
-        route = self._routes.match(exchange.method, exchange.target) if exchange.protocol == "http/1.1" else NOWHERE
+        route = NOWHERE if exchange.protocol == "tunnel" else self._routes.match(exchange.method, exchange.target)
         if route.format is not None:
-            if not 200 <= exchange.status < 300 or exchange.flags & Flag.BODIES_LEFT_OUT:
+            if not answered(exchange) or exchange.flags & Flag.BODIES_LEFT_OUT:
                 _count_nothing(exchange, result)
             else:
                 cut = exchange.flags & Flag.REQUEST_CUT
                 _count_missing(route.format, (NotObserved("http", "truncated") if cut else error,), result)
         return route.template
+
+
+def answered(exchange: Exchange | Bare) -> bool:
+    """Tell whether the model server answered with a result: a 2xx, and for gRPC no status but OK."""
+    return 200 <= exchange.status < 300 and exchange.grpc_status <= 0
 
 
 Key = TypeVar("Key")
@@ -213,7 +218,7 @@ def _bounded(block: Block) -> Block:
 
 
 def _count_nothing(exchange: Exchange, result: Decoded) -> None:
-    reason = "bodies_left_out" if 200 <= exchange.status < 300 else "status"
+    reason = "bodies_left_out" if answered(exchange) else "status"
     result.unobserved[reason] = result.unobserved.get(reason, 0) + 1
 
 

@@ -33,8 +33,9 @@ class Decoded:
     undecoded
         Sides that could not be read, by (format, reason).
     unobserved
-        Exchanges on a route with a format that have nothing to read on one side or both, by reason: ``status`` (not a 2xx),
-        ``bodies_left_out``, ``truncated``, ``incomplete`` (cut off on the wire), ``shared_memory``, ``no_rows``, ``too_wide``.
+        Exchanges on a route with a format that have nothing to read on one side or both, by reason: ``status`` (not a 2xx, or
+        a gRPC status other than OK), ``bodies_left_out``, ``truncated``, ``incomplete`` (cut off on the wire),
+        ``shared_memory``, ``no_rows``, ``too_wide``.
     """
 
     batches: list[Batch] = field(default_factory=list)

@@ -1,8 +1,12 @@
-"""HTTP/1.1 messages as they were on the wire: the head's facts, and the body with its codings undone.
+"""HTTP messages as the proxy recorded them: the head's facts, and the body with its codings undone.
 
-RFC 9112. A start line, header lines, an empty line; then, for a request: chunks if `Transfer-Encoding: chunked`, else
-`Content-Length` bytes, else nothing. For a response, without either: everything until the connection closes. Responses of
-1xx other than 101 come before the final one and have no body; 204 and 304, and answers to HEAD, have none either.
+HTTP/1.1 as it was on the wire, RFC 9112. A start line, header lines, an empty line; then, for a request: chunks if
+`Transfer-Encoding: chunked`, else `Content-Length` bytes, else nothing. For a response, without either: everything until the
+connection closes. Responses of 1xx other than 101 come before the final one and have no body; 204 and 304, and answers to
+HEAD, have none either.
+
+HTTP/2, RFC 9113, comes with its head written the same way and ``HTTP/2`` in the start line. There frames end the body, so it
+is all that follows: no chunks, and a `Content-Length` only as a promise that the frames keep or break (section 8.1.1).
 
 The proxy has parsed these bytes strictly before; here they are only split again, so that records need no state. Still no
 byte is trusted: what does not follow the grammar raises `DecodeError`.
@@ -26,8 +30,8 @@ BODILESS = frozenset({204, 304})
 
 _TOKEN = rb"[!#-'*+\-.0-9A-Z^-z|~]++"
 _FIELDS = rb"(?:" + _TOKEN + rb":[^\x00\r\n]*+\r\n)*+\r\n"
-_REQUEST = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]++ HTTP/1\.[01]\r\n" + _FIELDS)
-_RESPONSE = re.compile(rb"HTTP/1\.[01] [1-9]\d\d(?: [^\x00\r\n]*+)?\r\n" + _FIELDS)
+_REQUEST = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]++ HTTP/(?:1\.[01]|2)\r\n" + _FIELDS)
+_RESPONSE = re.compile(rb"HTTP/(?:1\.[01]|2) [1-9]\d\d(?: [^\x00\r\n]*+)?\r\n" + _FIELDS)
 # The first four letters of the names below in any case; half the time of a search for the names themselves.
 _MAYBE_WANTED = re.compile(rb"\r\n([CcTtIi][OoRrNn][NnAaFf][TtNnEe][^\r]*+)")
 _WANTED = frozenset(
@@ -50,6 +54,8 @@ class Head(msgspec.Struct, frozen=True, gc=False):
         `Content-Length`, or -1.
     chunked
         Whether the body comes in chunks.
+    framed
+        Whether frames ended the body, as in HTTP/2: it is all that follows.
     coding
         `Content-Encoding` in lower case, empty for none.
     media
@@ -65,6 +71,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     status: int
     length: int
     chunked: bool
+    framed: bool
     coding: str
     media: str
     charset: str
@@ -109,16 +116,17 @@ def request_head(lines: Lines) -> Head:
         ``head`` where a length is none, or a header comes twice and differs; ``transfer_encoding`` where the coding is not
         ``chunked``.
     """
-    method, target, _ = lines[0].split(b" ")
-    return _head(lines, method.decode("ascii"), target.decode("latin-1"), 0)
+    method, target, version = lines[0].split(b" ")
+    return _head(lines, version, method.decode("ascii"), target.decode("latin-1"), 0)
 
 
 def response_head(lines: Lines) -> Head:
     """Read what `response_lines` gave. Errors as `request_head`."""
-    return _head(lines, "", "", int(lines[0][9:12]))
+    version, status = lines[0].split(b" ", 2)[:2]
+    return _head(lines, version, "", "", int(status))
 
 
-def _head(lines: Lines, method: str, target: str, status: int) -> Head:
+def _head(lines: Lines, version: bytes, method: str, target: str, status: int) -> Head:
     found: dict[bytes, bytes] = {}
     for line in lines[1:]:
         name, _, text = line.partition(b":")
@@ -128,7 +136,8 @@ def _head(lines: Lines, method: str, target: str, status: int) -> Head:
     get = found.get
     media, _, parameters = get(b"content-type", b"").decode("latin-1").lower().partition(";")
     coding = get(b"content-encoding", b"").decode("latin-1").lower()
-    transfer = get(b"transfer-encoding", b"").lower()
+    framed = version == b"HTTP/2"
+    transfer = b"" if framed else get(b"transfer-encoding", b"").lower()
     if transfer not in (b"", b"chunked"):
         raise DecodeError("http", "transfer_encoding")
     return Head(
@@ -137,6 +146,7 @@ def _head(lines: Lines, method: str, target: str, status: int) -> Head:
         status=status,
         length=_count(get(b"content-length")),
         chunked=transfer == b"chunked",
+        framed=framed,
         coding="" if coding == "identity" else coding,
         media=media.strip(),
         charset=_charset(parameters),
@@ -180,6 +190,10 @@ def body_of(head: Head, raw: bytes, start: int, *, bodiless: bool = False) -> by
         return b""
     if head.chunked:
         body = unchunk(raw, start)
+    elif head.framed:
+        body = raw[start:]
+        if len(body) < head.length:
+            raise DecodeError("http", "incomplete", offset=len(body))
     elif head.length >= 0:
         end = start + head.length
         if end > len(raw):

@@ -184,3 +184,27 @@ def test_exchanges_without_bodies_are_counted_with_their_times() -> None:
     assert (known.request_bytes, known.response_bytes) == (400, 150)
     assert calls_of["other"].duration.count == 1
     assert pipeline.activity.unobserved == {"bodies_left_out": 2}
+
+
+GRPC_METHOD = "/shop.Pricing/Predict"
+
+
+@pytest.mark.parametrize(("grpc_status", "reason"), [(0, "bodies_left_out"), (-1, "bodies_left_out"), (14, "status")])
+def test_grpc_calls_without_bodies_are_unobserved_by_their_status(grpc_status: int, reason: str) -> None:
+    pipeline = with_profile(OUTRIDER_ROUTES=GRPC_METHOD + " inputs=$")
+    numbers = np.array([[1_000, 5_000, 9_000, 200, 150, 1, 1]], dtype=np.int64)
+    pipeline.take_bare(Bare("grpc", "POST", GRPC_METHOD, 200, 0, grpc_status, numbers.tobytes()))
+    assert pipeline.activity.unobserved == {reason: 1}
+    assert pipeline.activity.faults == {}
+
+
+@pytest.mark.parametrize(("protocol", "said"), [("http/2", 1), ("grpc", 0)])
+def test_only_calls_that_a_route_could_make_readable_hint_at_one(
+    protocol: str, said: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = with_profile()
+    logging.getLogger("outrider").propagate = True
+    unknown = json_exchange("/my.own/Method", {}, {}, protocol=protocol)
+    with caplog.at_level(logging.WARNING, "outrider.monitor"):
+        pipeline.take([unknown] * 30, START)
+    assert len(caplog.records) == said

@@ -6,11 +6,13 @@ import gzip
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent.decode import decoder as module
 from agent.decode.decoder import Decoder
-from agent.exchange import Exchange, Flag, Outcome
+from agent.exchange import MARK, Exchange, Flag, Outcome
+from agent.spelling import CustomRoute
 from tests.exchanges import as_lists, exchange, json_exchange, request_bytes, response_bytes
 
 PREDICT = "/v1/models/m:predict"
@@ -73,6 +75,83 @@ def test_routes_without_a_format_are_activity() -> None:
     tunnel = exchange(b"", b"", protocol="tunnel", status=0, outcome=Outcome.TUNNEL)
     result = Decoder().decode([live, unknown, tunnel])
     assert result.routes == ["/v2/health/live", "other", "other"]
+    assert (result.batches, result.undecoded, result.unobserved) == ([], {}, {})
+
+
+def stream(question: bytes, answer: bytes, *, promise: str = "", answer_promise: str = "", **kinds: Any) -> Exchange:
+    """What the proxy makes of a stream: heads as text, and the content of the DATA frames."""
+    kind = "content-type: application/json\r\n"
+    request = f"POST {PREDICT} HTTP/2\r\nhost: model\r\n{kind}{promise}\r\n".encode() + question
+    response = f"HTTP/2 200\r\n{kind}{answer_promise}\r\n".encode() + answer
+    return exchange(request, response, protocol="http/2", **kinds)
+
+
+def test_streams_of_json_are_read_like_any_other() -> None:
+    question, answer = json.dumps(QUESTION).encode(), json.dumps(ANSWER).encode()
+    lengths = {"promise": f"content-length: {len(question)}\r\n", "answer_promise": f"content-length: {len(answer)}\r\n"}
+    packed = {"promise": "content-encoding: gzip\r\n", "answer_promise": "content-encoding: gzip\r\n"}
+    decoder = Decoder()
+    for _ in range(2):  # with heads unknown, then known
+        result = decoder.decode(
+            [
+                stream(question, answer),
+                stream(question, answer, **lengths),
+                stream(gzip.compress(question), gzip.compress(answer), **packed),
+                ordinary(),
+            ]
+        )
+        (batch,) = result.batches
+        assert as_lists(batch.inputs) == {"0": [1.0] * 4, "1": [2.0] * 4}
+        assert as_lists(batch.outputs) == {"0": [3.0] * 4}
+        assert (result.undecoded, result.unobserved) == ({}, {})
+
+
+def test_a_stream_without_its_bodies_still_has_its_route() -> None:
+    left_out = exchange(b"", b"", method="POST", target=PREDICT, flags=Flag.BODIES_LEFT_OUT, protocol="http/2")
+    cut = exchange(b"POST /v1/mo", b"", method="POST", target=PREDICT, flags=Flag.REQUEST_CUT, protocol="http/2")
+    result = Decoder().decode([left_out, cut])
+    assert result.routes == ["/v1/models/{model}:predict"] * 2
+    assert result.unobserved == {"bodies_left_out": 1, "truncated": 1}
+
+
+def test_streams_with_marks_are_read() -> None:
+    good = ordinary()
+    marked = msgspec.structs.replace(good, marks=MARK.pack(5, 8 << 2 | 1) * 2, flags=Flag.MARKS_CUT)
+    assert Decoder().decode([marked]).decoded == {"kserve-v1": 1}
+
+
+GRPC_METHOD = "/shop.Pricing/Predict"
+
+
+def grpc_call(grpc_status: int, **fields: Any) -> Exchange:
+    head = b"POST " + GRPC_METHOD.encode() + b" HTTP/2\r\ncontent-type: application/grpc\r\n\r\n"
+    made = exchange(head + bytes(5), b"HTTP/2 200\r\ncontent-type: application/grpc\r\n\r\n" + bytes(5), protocol="grpc")
+    return msgspec.structs.replace(made, grpc_status=grpc_status, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"request": b"", "response": b"", "flags": int(Flag.BODIES_LEFT_OUT)}, {"request": b"POST /sh", "flags": 1}]
+)
+def test_a_grpc_call_that_failed_is_not_observed(fields: dict[str, Any]) -> None:
+    decoder = Decoder((CustomRoute(GRPC_METHOD, "$", ""),))
+    result = decoder.decode([grpc_call(14, **fields)])
+    assert result.routes == [GRPC_METHOD]
+    assert result.unobserved == {"status": 1}
+    assert result.undecoded == {}
+
+
+@pytest.mark.parametrize("grpc_status", [0, -1])
+def test_messages_of_grpc_are_no_json(grpc_status: int) -> None:
+    result = Decoder((CustomRoute(GRPC_METHOD, "$", "$"),)).decode([grpc_call(grpc_status)])
+    assert result.undecoded == {("custom", "content_type"): 2}
+    assert result.unobserved == {}
+
+
+def test_known_methods_of_grpc_are_activity() -> None:
+    infer = "/inference.GRPCInferenceService/ModelInfer"
+    request = grpc_call(0).request.replace(GRPC_METHOD.encode(), infer.encode())
+    result = Decoder().decode([grpc_call(0, request=request, target=infer), grpc_call(0)])
+    assert result.routes == [infer, "other"]
     assert (result.batches, result.undecoded, result.unobserved) == ([], {}, {})
 
 

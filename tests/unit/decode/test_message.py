@@ -60,7 +60,17 @@ def test_a_malformed_request_head_is_refused(head: bytes) -> None:
     assert reason_of(error) == "head"
 
 
-@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 20 OK\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"ICY 200 OK\r\n\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"ICY 200 OK\r\n\r\n",
+        b"HTTP/2.0 200\r\n\r\n",
+        b"HTTP/2\r\n\r\n",
+    ],
+)
 def test_a_malformed_response_head_is_refused(head: bytes) -> None:
     with pytest.raises(DecodeError):
         response_head(response_lines(head))
@@ -94,6 +104,41 @@ def test_a_body_is_as_long_as_its_head_says() -> None:
     assert body(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcdef") == b"abc"
     assert body(b"POST / HTTP/1.1\r\n\r\nabcdef") == b""
     assert body(b"HTTP/1.1 200 OK\r\n\r\nuntil the end") == b"until the end"
+
+
+def test_the_head_of_a_stream_is_read_like_any_other() -> None:
+    head = request_head(
+        request_lines(b"POST /v2/models/m/infer HTTP/2\r\nuser-agent: a\r\ncontent-type: application/json\r\n\r\n")
+    )
+    assert (head.method, head.target, head.length, head.media, head.framed) == (
+        "POST", "/v2/models/m/infer", -1, "application/json", True,
+    )  # fmt: skip
+    answer = response_head(response_lines(b"HTTP/2 200\r\ncontent-encoding: gzip\r\n\r\n"))
+    assert (answer.status, answer.coding, answer.framed) == (200, "gzip", True)
+    assert not request_head(request_lines(b"POST / HTTP/1.1\r\n\r\n")).framed
+
+
+def test_frames_end_the_body_of_a_stream() -> None:
+    assert body(b"POST / HTTP/2\r\n\r\nabcdef") == b"abcdef"
+    assert body(b"POST / HTTP/2\r\ncontent-length: 6\r\n\r\nabcdef") == b"abcdef"
+    assert body(b"POST / HTTP/2\r\n\r\n") == b""
+    assert body(b"HTTP/2 200\r\n\r\nabcdef") == b"abcdef"
+    assert body(b"HTTP/2 204\r\n\r\n") == b""
+
+
+def test_chunks_mean_nothing_in_a_stream() -> None:
+    assert body(b"POST / HTTP/2\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").startswith(b"3\r\n")
+
+
+def test_a_stream_that_breaks_its_promise_of_length_is_incomplete() -> None:
+    with pytest.raises(DecodeError) as error:
+        body(b"HTTP/2 200\r\ncontent-length: 9\r\n\r\nabc")
+    assert reason_of(error) == "incomplete"
+    assert error.value.offset == 3
+
+
+def test_a_stream_may_be_compressed() -> None:
+    assert body(b"HTTP/2 200\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"text")) == b"text"
 
 
 def test_answers_without_a_body() -> None:
