@@ -123,7 +123,8 @@ def response_gaps(marks: Sequence[bytes]) -> NDArray[np.int64]:
     owners = np.repeat(np.arange(len(marks)), [len(each) // MARK.size for each in marks])
     responses = (numbers[:, 1] & 1).astype(np.bool_)
     times, owners = numbers[responses, 0], owners[responses]
-    return np.maximum(np.diff(times), 0)[owners[1:] == owners[:-1]]
+    gaps: NDArray[np.int64] = np.maximum(np.diff(times), 0)
+    return gaps[owners[1:] == owners[:-1]]
 
 
 @dataclass(slots=True)

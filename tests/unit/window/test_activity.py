@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -176,7 +178,7 @@ def test_gaps_of_many_agree_with_one_by_one() -> None:
     expected: list[int] = []
     for stream in streams:
         times = [time_ns for time_ns, kind in MARK.iter_unpack(stream) if kind & 1]
-        expected += [after - before for before, after in zip(times, times[1:], strict=False)]
+        expected += [after - before for before, after in pairwise(times)]
     assert response_gaps(streams).tolist() == expected
 
 
