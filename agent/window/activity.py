@@ -123,8 +123,9 @@ def response_gaps(marks: Sequence[bytes]) -> NDArray[np.int64]:
     owners = np.repeat(np.arange(len(marks)), [len(each) // MARK.size for each in marks])
     responses = (numbers[:, 1] & 1).astype(np.bool_)
     times, owners = numbers[responses, 0], owners[responses]
-    gaps: NDArray[np.int64] = np.maximum(np.diff(times), 0)
-    return gaps[owners[1:] == owners[:-1]]
+    same: NDArray[np.bool_] = owners[1:] == owners[:-1]
+    gaps: NDArray[np.int64] = np.diff(times)[same]
+    return np.maximum(gaps, 0, out=gaps)
 
 
 @dataclass(slots=True)
