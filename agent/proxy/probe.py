@@ -21,7 +21,7 @@ _MAX_HEAD_BYTES = 65536
 
 _LAST_READ_S = 1.0
 _LAST_READS = 100
-"""How long and how much of the rest of a good answer is waited for: a server that still writes when we leave would log an error each time."""
+"""How long and how often the rest of an answer is read: a server that still writes when we leave would log an error each time."""
 
 
 async def check(loop: asyncio.AbstractEventLoop, upstream: Upstream, how: Readiness, timeout_s: float, tls: TlsFor | None) -> str:
