@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from agent.evaluate.report import ColumnReport, Decision, Report, Score
-from agent.exchange import Exchange, Outcome, ProxyStats
+from agent.exchange import DOUBLINGS, MARK, Exchange, Outcome, ProxyStats
 from agent.export.figures import Figures, ProcessFigures
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.summary import CategorySummary, NumericSummary
@@ -15,6 +15,7 @@ from agent.window.activity import Activity, CallKey, Calls
 from agent.window.ring import BinTotals
 
 PREDICT = CallKey("/v1/models/{model}:predict", "POST", 200, Outcome.COMPLETE)
+STREAM = CallKey("/inference.GRPCInferenceService/ModelStreamInfer", "POST", 200, Outcome.COMPLETE, 14)
 SECOND = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND
 
@@ -84,13 +85,16 @@ def totals() -> dict[str, BinTotals]:
 
 
 def activity() -> Activity:
-    """Three good predictions, one that the model server broke off, one 500 and one tunnel."""
+    """Three good predictions, one that the model server broke off, one 500, one tunnel, and one stream that failed."""
     calls = {
         PREDICT: _calls([2_000_000, 3_000_000, 40_000_000]),
         PREDICT._replace(outcome=Outcome.UPSTREAM_GONE): _calls([5_000_000]),
         PREDICT._replace(status=500): _calls([7_000_000]),
         CallKey("other", "_OTHER", 0, Outcome.TUNNEL): _calls([90 * SECOND]),
+        STREAM: _calls([9_000_000]),
     }
+    calls[STREAM].request_messages, calls[STREAM].response_messages = 1, 3
+    calls[STREAM].stream_gaps.update(np.array([1_000_000, 30_000_000], dtype=np.int64))
     return Activity(
         calls=calls,
         decoded={"kserve-v1": 3},
@@ -99,7 +103,23 @@ def activity() -> Activity:
         rows={"kserve-v1": 30},
         violations={("age", "out_of_range"): 5, ("x'; DROP", "extra"): 2, ("y", "extra"): 1},
         faults={"state": 1},
-        proxy=ProxyStats(connections=2, active_requests=1, accepted=9, exchanges=6, lost_full=1, rss_bytes=30 << 20),
+        proxy=ProxyStats(
+            connections=2,
+            active_requests=1,
+            accepted=9,
+            exchanges=7,
+            lost_full=1,
+            lost_away=4,
+            lost_died=2,
+            tap_bytes=4096,
+            connections_refused=3,
+            connections_idle=5,
+            rss_bytes=30 << 20,
+            held=(0, 1, 5, *(0,) * (DOUBLINGS - 4), 1),
+            held_ns=9_000_000_000,
+            lag=(30, *(0,) * (DOUBLINGS - 1)),
+            lag_ns=9_000,
+        ),
     )
 
 
@@ -151,6 +171,7 @@ def many_columns(count: int, bins: int = 60) -> Figures:
     return replace(figures(), schema=Schema("credit", "7", columns, ()), totals=rows, report=report)
 
 
+STREAM_METHOD = STREAM.route.removeprefix("/")
 TRACE_ID, SPAN_ID, PARENT_ID = bytes(range(1, 17)), bytes(range(33, 41)), bytes(range(65, 73))
 
 
@@ -159,4 +180,15 @@ def exchange(*, trace: bytes = TRACE_ID + SPAN_ID + PARENT_ID, target: str = "/v
     return Exchange(
         "http/1.1", "POST", target, 200, Outcome.COMPLETE, 0, START_NS, 1_000_000, 4_000_000, 5_000_000, 150, 90,
         b"x" * 150, b"y" * 90, trace,
+    )  # fmt: skip
+
+
+def stream(messages: int = 3, *, grpc_status: int = 0, target: str = "/" + STREAM_METHOD) -> Exchange:
+    """A sampled streaming call: a message in, and so many out, a millisecond apart."""
+    marks = MARK.pack(500_000, 10 << 2) + b"".join(
+        MARK.pack(1_000_000 * number, 40 << 2 | 1) for number in range(1, messages + 1)
+    )
+    return Exchange(
+        "grpc", "POST", target, 200, Outcome.COMPLETE, 0, START_NS, 600_000, 1_000_000, 5_000_000, 150, 90,
+        b"x" * 150, b"y" * 90, TRACE_ID + SPAN_ID + PARENT_ID, grpc_status, 1, messages, marks,
     )  # fmt: skip

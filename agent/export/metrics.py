@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from agent.export import readings
+from agent.export import readings, traffic
 from agent.export.figures import Figures
 from agent.export.readings import Point
 
@@ -64,20 +64,39 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "http.server.request.duration", _HISTOGRAM, "s",
         "From a request's first byte in to its response's last byte out.",
-        _CALL, readings.request_duration,
+        _CALL, traffic.request_duration,
     ),
     Metric(
         "outrider.upstream.duration", _HISTOGRAM, "s",
         "From a request's last byte out to the first byte of the model server's response.",
-        ("http.response.status_code", "http.route"), readings.upstream_duration,
+        ("http.response.status_code", "http.route"), traffic.upstream_duration,
     ),
     Metric(
         "http.server.active_requests", _UP_DOWN, "{request}", "Requests under way.",
-        (), readings.proxy("active_requests"),
+        (), traffic.proxy("active_requests"),
     ),
-    Metric("outrider.request.size", _COUNTER, "By", "Bytes of requests, heads included.", _ROUTE, readings.request_size),
-    Metric("outrider.response.size", _COUNTER, "By", "Bytes of responses, heads included.", _ROUTE, readings.response_size),
-    Metric("outrider.exchanges", _COUNTER, "{exchange}", "Exchanges seen by the monitor.", ("outcome",), readings.exchanges),
+    Metric(
+        "outrider.request.size", _COUNTER, "By", "Bytes of requests, heads and frames included.",
+        _ROUTE, traffic.request_size,
+    ),
+    Metric(
+        "outrider.response.size", _COUNTER, "By", "Bytes of responses, heads and frames included.",
+        _ROUTE, traffic.response_size,
+    ),
+    Metric(
+        "outrider.grpc.calls", _COUNTER, "{call}", "gRPC calls that ended with a status; 0 is OK.",
+        ("http.route", "rpc.grpc.status_code"), traffic.grpc_calls,
+    ),
+    Metric(
+        "outrider.messages", _COUNTER, "{message}", "gRPC messages that passed whole: one each way for a plain call.",
+        ("http.route", "direction"), traffic.messages,
+    ),
+    Metric(
+        "outrider.stream.gap", _HISTOGRAM, "s",
+        "Between two pieces of a streamed response: messages of gRPC, else pieces of the body as they arrived.",
+        _ROUTE, traffic.stream_gap,
+    ),
+    Metric("outrider.exchanges", _COUNTER, "{exchange}", "Exchanges seen by the monitor.", ("outcome",), traffic.exchanges),
     # What was read of them
     Metric(
         "outrider.decoded", _COUNTER, "{exchange}", "Exchanges whose values were read.",
@@ -106,42 +125,68 @@ METRICS: tuple[Metric, ...] = (
     # The proxy
     Metric(
         "outrider.proxy.connections", _UP_DOWN, "{connection}", "Client connections open.",
-        (), readings.proxy("connections"),
+        (), traffic.proxy("connections"),
     ),
     Metric(
         "outrider.proxy.accepted", _COUNTER, "{connection}", "Client connections accepted.",
-        (), readings.proxy("accepted"),
+        (), traffic.proxy("accepted"),
+    ),
+    Metric(
+        "outrider.proxy.connections_refused", _COUNTER, "{connection}",
+        "Client connections turned away because `OUTRIDER_MAX_CONNECTIONS` were open.",
+        (), traffic.proxy("connections_refused"),
+    ),
+    Metric(
+        "outrider.proxy.connections_idle", _COUNTER, "{connection}",
+        "Client connections closed because nothing happened on them for `OUTRIDER_IDLE_TIMEOUT`.",
+        (), traffic.proxy("connections_idle"),
     ),
     Metric(
         "outrider.proxy.exchanges", _COUNTER, "{exchange}", "Exchanges ended, whatever became of their records.",
-        (), readings.proxy("exchanges"),
+        (), traffic.proxy("exchanges"),
     ),
     Metric(
         "outrider.proxy.records_dropped", _COUNTER, "{record}",
-        "Exchanges whose record was dropped: too much was waiting for the monitor, or it was away.",
-        (), readings.proxy("records_dropped"),
+        "Exchanges whose record was lost: too much was waiting for the monitor, it was away, or it died with the record.",
+        ("reason",), traffic.records_dropped,
     ),
     Metric(
         "outrider.proxy.bodies_left_out", _COUNTER, "{record}",
         "Records sent without bodies because much was waiting for the monitor.",
-        (), readings.proxy("bodies_left_out"),
+        (), traffic.proxy("bodies_left_out"),
     ),
     Metric(
         "outrider.proxy.unreachable", _COUNTER, "{exchange}",
-        "Exchanges answered with 503 because the model server could not be reached.",
-        (), readings.proxy("unreachable"),
+        "Exchanges that the proxy answered itself because the model server could not be reached.",
+        (), traffic.proxy("unreachable"),
     ),
     Metric(
-        "outrider.proxy.refused", _COUNTER, "{exchange}", "Exchanges answered with 400 because the message was ambiguous.",
-        (), readings.proxy("refused"),
+        "outrider.proxy.refused", _COUNTER, "{exchange}",
+        "Exchanges that the proxy refused itself because the message was ambiguous or its head too long.",
+        (), traffic.proxy("refused"),
     ),
     Metric(
-        "outrider.proxy.faults", _COUNTER, "{fault}", "Errors inside the proxy that were caught; the bytes went on.",
-        (), readings.proxy("faults"),
+        "outrider.proxy.faults", _COUNTER, "{fault}",
+        "Errors inside the proxy that were caught, and connections that broke their protocol; the bytes went on.",
+        (), traffic.proxy("faults"),
     ),
     Metric(
         "outrider.proxy.monitor_restarts", _COUNTER, "{restart}", "How often the monitor was started again after it died.",
-        (), readings.proxy("monitor_restarts"),
+        (), traffic.proxy("monitor_restarts"),
+    ),
+    Metric(
+        "outrider.proxy.tap.depth", _UP_DOWN, "By",
+        "Bytes kept for the monitor: of exchanges under way, and of records that it has not read.",
+        (), traffic.proxy("tap_bytes"),
+    ),
+    Metric(
+        "outrider.proxy.added_latency", _HISTOGRAM, "s",
+        "How long the proxy itself held an exchange, request and response together.",
+        (), traffic.added_latency,
+    ),
+    Metric(
+        "outrider.proxy.loop_lag", _HISTOGRAM, "s", "How late the proxy's event loop ran a timer, ten times a second.",
+        (), traffic.loop_lag,
     ),
     # Both processes
     Metric(

@@ -29,7 +29,6 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from agent.export.figures import Figures
 from agent.export.metrics import METRICS, Kind, Metric, observe
 from agent.export.readings import Buckets, Point, Values
-from agent.sketch.latency import BOUNDS_S
 
 POINTS_PER_REQUEST = 2000
 """Points that go into one request: about 150 KiB, below the 4 MiB at which a gRPC server refuses a message. While one is
@@ -101,7 +100,7 @@ class Collector:
             elif isinstance(number, Buckets) and isinstance(last, Buckets):
                 counts = [now - before for now, before in zip(number.counts, last.counts, strict=True)]
                 if any(counts):
-                    yield values, Buckets(counts, number.sum_s - last.sum_s)
+                    yield values, Buckets(counts, number.sum_s - last.sum_s, number.bounds_s)
             elif not isinstance(number, Buckets) and not isinstance(last, Buckets) and number != last:
                 yield values, number - last
 
@@ -144,7 +143,7 @@ def _histogram_point(metric: Metric, point: Point, start_ns: int, time_ns: int) 
         count=sum(buckets.counts),
         sum=buckets.sum_s,
         bucket_counts=buckets.counts,
-        explicit_bounds=BOUNDS_S,
+        explicit_bounds=buckets.bounds_s,
         # Unknown, and OTLP has them optional: the encoder leaves out what is None.
         min=None,  # type: ignore[arg-type]  # the SDK's annotation forgets that they are optional
         max=None,  # type: ignore[arg-type]

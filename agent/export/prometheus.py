@@ -7,6 +7,7 @@ https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetric
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -17,9 +18,6 @@ from prometheus_client.registry import Collector
 from agent.export.figures import Figures
 from agent.export.metrics import METRICS, Kind, Metric, observe
 from agent.export.readings import Buckets, Point, Values
-from agent.sketch.latency import BOUNDS_S
-
-_BOUNDS = [str(bound) for bound in BOUNDS_S] + ["+Inf"]
 
 
 def render(figures: Figures, accept: str = "", target: Mapping[str, str] | None = None) -> tuple[bytes, str]:
@@ -88,11 +86,16 @@ def _histogram(metric: Metric, labels: list[str], points: list[Point]) -> Histog
         if isinstance(number, Buckets):
             cumulated: list[tuple[str, float]] = []
             sofar = 0
-            for bound, count in zip(_BOUNDS, number.counts, strict=True):
+            for bound, count in zip(_bound_labels(number.bounds_s), number.counts, strict=True):
                 sofar += count
                 cumulated.append((bound, sofar))
             family.add_metric(_texts(values), cumulated, number.sum_s)
     return family
+
+
+@cache
+def _bound_labels(bounds_s: tuple[float, ...]) -> tuple[str, ...]:
+    return (*map(str, bounds_s), "+Inf")
 
 
 def _texts(values: Values) -> list[str]:

@@ -1,4 +1,4 @@
-"""How each metric is read from the figures.
+"""How each metric is read from the figures; those of calls and of the proxy are in `agent.export.traffic`.
 
 A reading yields points: the attributes' values in the order in which the table names them, and a number. What is not known
 (``None``, NaN) is not observed at all. Dictionaries that the monitor's thread fills are copied first: `dict.copy` happens in
@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.evaluate.report import ColumnReport, Decision, Score
-from agent.exchange import Outcome
 from agent.export.figures import Figures
 from agent.profile.schema import ColumnSchema
-from agent.sketch.latency import LatencyHistogram
 from agent.sketch.summary import NumericSummary, Summary
-from agent.window.activity import OTHER_ROUTE, Activity, CallKey, Calls
+from agent.window.activity import Activity
 from agent.window.ring import BinTotals
 
 OTHER = "_other"
@@ -28,9 +26,6 @@ OTHER = "_other"
 
 MISSING = "_missing"
 """The bin of rows without a value."""
-
-UNMATCHED = ("other", OTHER_ROUTE)
-"""Routes that are no template."""
 
 DECISION_CODES = {
     Decision.NO_REFERENCE: -2,
@@ -45,78 +40,24 @@ Values = tuple[str | int | None, ...]
 
 
 class Buckets(NamedTuple):
-    """A histogram's content, with the bounds of `agent.sketch.latency`."""
+    """A histogram's content: one count more than bounds, for what is above the last."""
 
     counts: list[int]
     sum_s: float
+    bounds_s: tuple[float, ...]
+    """Upper bounds of the buckets in seconds, the same for all points of a metric."""
 
 
 Point = tuple[Values, int | float | Buckets]
 Reading = Callable[[Figures], Iterable[Point]]
 
 
-def _calls(figures: Figures) -> Iterator[tuple[CallKey, Calls]]:
-    yield from figures.activity.calls.copy().items()
-
-
-def http_route(route: str) -> str | None:
-    """Give ``http.route``: the template, or ``None`` where none matched, as the semantic convention says."""
-    return None if route in UNMATCHED else route
-
-
-def error_type(status: int, outcome: int) -> str | None:
-    """Give ``error.type``: the outcome, or the status from 500 up; ``None`` where nothing went wrong."""
-    if outcome not in (Outcome.COMPLETE, Outcome.TUNNEL):
-        return Outcome(outcome).name.lower()
-    return str(status) if status >= 500 else None
-
-
-def _histograms(pairs: Iterable[tuple[Values, LatencyHistogram]]) -> Iterator[Point]:
-    merged: dict[Values, LatencyHistogram] = {}
-    for values, histogram in pairs:
-        merged.setdefault(values, LatencyHistogram()).merge(histogram)
-    for values, histogram in merged.items():
-        yield values, Buckets(histogram.counts.tolist(), histogram.sum_ns / 1e9)
-
-
-def request_duration(figures: Figures) -> Iterator[Point]:
-    """Durations by method, status, route and error; a tunnel is no request and is left out."""
-    return _histograms(
-        ((key.method, key.status or None, http_route(key.route), error_type(key.status, key.outcome)), calls.duration)
-        for key, calls in _calls(figures)
-        if key.outcome != Outcome.TUNNEL
-    )
-
-
-def upstream_duration(figures: Figures) -> Iterator[Point]:
-    """Time the model server itself, by status and route."""
-    return _histograms(
-        ((key.status or None, http_route(key.route)), calls.upstream)
-        for key, calls in _calls(figures)
-        if key.outcome != Outcome.TUNNEL and calls.upstream.count
-    )
-
-
-def _summed(pairs: Iterable[tuple[Values, int]]) -> Iterator[Point]:
+def summed(pairs: Iterable[tuple[Values, int]]) -> Iterator[Point]:
+    """Add up the numbers of the same attributes."""
     sums: dict[Values, int] = {}
     for values, number in pairs:
         sums[values] = sums.get(values, 0) + number
     yield from sums.items()
-
-
-def request_size(figures: Figures) -> Iterator[Point]:
-    """Bytes in, by route."""
-    return _summed(((http_route(key.route),), calls.request_bytes) for key, calls in _calls(figures))
-
-
-def response_size(figures: Figures) -> Iterator[Point]:
-    """Bytes out, by route."""
-    return _summed(((http_route(key.route),), calls.response_bytes) for key, calls in _calls(figures))
-
-
-def exchanges(figures: Figures) -> Iterator[Point]:
-    """Exchanges by outcome."""
-    return _summed(((Outcome(key.outcome).name.lower(),), calls.duration.count) for key, calls in _calls(figures))
 
 
 def keyed(choose: Callable[[Activity], dict[str, int]]) -> Reading:
@@ -137,19 +78,10 @@ def undecoded(figures: Figures) -> Iterator[Point]:
 def violations(figures: Figures) -> Iterator[Point]:
     """Violations by column and kind; columns that the schema does not list may be a client's invention: `OTHER`."""
     known = _own_columns(figures)
-    return _summed(
+    return summed(
         ((column if column in known else OTHER, kind), number)
         for (column, kind), number in figures.activity.violations.copy().items()
     )
-
-
-def proxy(field: str) -> Reading:
-    """Make the reading of one of the proxy's counters."""
-
-    def read(figures: Figures) -> Iterator[Point]:
-        yield (), getattr(figures.activity.proxy, field)
-
-    return read
 
 
 def cpu_time(figures: Figures) -> Iterator[Point]:

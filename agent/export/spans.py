@@ -1,8 +1,10 @@
 """Spans, made after the fact from the times that the proxy took down.
 
 One span of kind SERVER per sampled exchange. It bears the id that the proxy wrote into the ``traceparent`` for the model
-server, so whatever the model server records hangs below it.
+server, so whatever the model server records hangs below it. A call of gRPC is described as one, by service and method; of a
+streaming call the first `MAX_MESSAGES` messages are events, because a stream may have as many as it likes.
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 """
 
 from __future__ import annotations
@@ -17,14 +19,19 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from agent.exchange import Exchange
+from agent.decode.routes import path_of
+from agent.exchange import MARK, NO_GRPC_STATUS, Exchange
 from agent.export.figures import ExportCounters
-from agent.export.readings import error_type, http_route
+from agent.export.traffic import error_type, http_route
 from agent.window.activity import METHODS, OTHER_METHOD
 
 TRACE_LENGTH = 32
 """Bytes of `Exchange.trace`: trace id 16, span id 8, parent span id 8."""
 
+MAX_MESSAGES = 32
+"""Messages of a streaming call that become events of its span."""
+
+_GRPC = "grpc"
 _ZERO = bytes(8)
 
 
@@ -83,8 +90,9 @@ class Spans:
         if len(self._queue) >= self._capacity or len(exchange.trace) != TRACE_LENGTH:
             self._counters.spans_dropped += 1
             return
-        # Without the bodies: 2,048 of them could be 4 GiB.
-        self._queue.append((msgspec.structs.replace(exchange, request=b"", response=b""), route))
+        # Without the bodies, and without marks that are not shown: 2,048 of them could be 4 GiB, and 128 MiB.
+        marks = exchange.marks[: MAX_MESSAGES * MARK.size]
+        self._queue.append((msgspec.structs.replace(exchange, request=b"", response=b"", marks=marks), route))
         if len(self._queue) == self._batch:
             self._wake()
 
@@ -112,15 +120,14 @@ def span_of(exchange: Exchange, route: str, resource: Resource, scope: Instrumen
     parent = None
     if parent_id != _ZERO:
         parent = SpanContext(trace_id, int.from_bytes(parent_id, "big"), is_remote=True, trace_flags=sampled)
-    method = exchange.method if exchange.method in METHODS else OTHER_METHOD
     template = http_route(route)
-    failed = error_type(exchange.status, exchange.outcome)
+    failed = error_type(exchange.status, exchange.outcome, exchange.grpc_status)
     return ReadableSpan(
-        name=" ".join(filter(None, ("HTTP" if method == OTHER_METHOD else method, template))),
+        name=_name(exchange, template),
         context=SpanContext(trace_id, int.from_bytes(exchange.trace[16:24], "big"), is_remote=False, trace_flags=sampled),
         parent=parent,
         resource=resource,
-        attributes=_attributes(exchange, method, template, failed),
+        attributes=_attributes(exchange, template, failed),
         events=_events(exchange),
         kind=SpanKind.SERVER,
         status=Status(StatusCode.ERROR) if failed else Status(StatusCode.UNSET),
@@ -130,15 +137,21 @@ def span_of(exchange: Exchange, route: str, resource: Resource, scope: Instrumen
     )
 
 
-def _attributes(exchange: Exchange, method: str, template: str | None, failed: str | None) -> dict[str, str | int]:
+def _name(exchange: Exchange, template: str | None) -> str:
+    """Name a span after what is in the table of routes, never after what a client chose."""
+    if exchange.protocol == _GRPC:
+        return template.removeprefix("/") if template else _GRPC
+    method = exchange.method if exchange.method in METHODS else "HTTP"
+    return f"{method} {template}" if template else method
+
+
+def _attributes(exchange: Exchange, template: str | None, failed: str | None) -> dict[str, str | int]:
+    is_grpc = exchange.protocol == _GRPC
     attributes: dict[str, str | int | None] = {
-        "http.request.method": method,
+        **(_of_grpc(exchange) if is_grpc else _of_http(exchange)),
         "http.route": template,
-        # Without the query, which may carry a secret.
-        "url.path": exchange.target.partition("?")[0],
-        "url.scheme": "http",
         "network.protocol.name": "http",
-        "network.protocol.version": exchange.protocol.partition("/")[2] or None,
+        "network.protocol.version": "2" if is_grpc else exchange.protocol.partition("/")[2] or None,
         "http.request.size": exchange.request_size,
         "http.response.size": exchange.response_size,
         "http.response.status_code": exchange.status or None,
@@ -147,6 +160,38 @@ def _attributes(exchange: Exchange, method: str, template: str | None, failed: s
     return {name: value for name, value in attributes.items() if value is not None}
 
 
+def _of_http(exchange: Exchange) -> dict[str, str | int | None]:
+    return {
+        "http.request.method": exchange.method if exchange.method in METHODS else OTHER_METHOD,
+        # Without the query and the authority, which may carry a secret.
+        "url.path": path_of(exchange.target) if exchange.target else None,
+        "url.scheme": "http",
+    }
+
+
+def _of_grpc(exchange: Exchange) -> dict[str, str | int | None]:
+    service, _, method = path_of(exchange.target)[1:].rpartition("/")
+    return {
+        "rpc.system": _GRPC,
+        "rpc.service": service or None,
+        "rpc.method": method or None,
+        "rpc.grpc.status_code": None if exchange.grpc_status == NO_GRPC_STATUS else exchange.grpc_status,
+    }
+
+
 def _events(exchange: Exchange) -> list[Event]:
     times = (("request sent", exchange.sent_ns), ("first byte", exchange.first_byte_ns))
-    return [Event(name, timestamp=exchange.start_ns + after_ns) for name, after_ns in times if after_ns]
+    events = [Event(name, timestamp=exchange.start_ns + after_ns) for name, after_ns in times if after_ns]
+    return events + _messages(exchange) if exchange.protocol == _GRPC else events
+
+
+def _messages(exchange: Exchange) -> list[Event]:
+    """Make an event of each message, seen from the server: what came from upstream was sent. Each direction counts from 1."""
+    events = []
+    passed = {"SENT": 0, "RECEIVED": 0}
+    for after_ns, kind in MARK.iter_unpack(exchange.marks[: MAX_MESSAGES * MARK.size]):
+        direction = "SENT" if kind & 1 else "RECEIVED"
+        passed[direction] += 1
+        attributes: dict[str, str | int] = {"message.type": direction, "message.id": passed[direction]}
+        events.append(Event("message", attributes, timestamp=exchange.start_ns + after_ns))
+    return events

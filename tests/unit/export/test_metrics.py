@@ -61,10 +61,12 @@ def test_every_metric_is_observed_somewhere(metric: Metric) -> None:
 def test_duration_keeps_tunnels_out_and_names_the_error() -> None:
     found = read("http.server.request.duration")
     route = "/v1/models/{model}:predict"
+    stream = "/inference.GRPCInferenceService/ModelStreamInfer"
     assert {values: sum(buckets.counts) for values, buckets in found.items() if isinstance(buckets, Buckets)} == {
         ("POST", 200, route, None): 3,
         ("POST", 200, route, "upstream_gone"): 1,
         ("POST", 500, route, "500"): 1,
+        ("POST", 200, stream, "UNAVAILABLE"): 1,
     }
     good = found["POST", 200, route, None]
     assert isinstance(good, Buckets)
@@ -72,8 +74,12 @@ def test_duration_keeps_tunnels_out_and_names_the_error() -> None:
 
 
 def test_points_that_share_their_attributes_are_summed() -> None:
-    assert read("outrider.exchanges") == {("complete",): 4, ("upstream_gone",): 1, ("tunnel",): 1}
-    assert read("outrider.request.size") == {("/v1/models/{model}:predict",): 750, (None,): 150}
+    assert read("outrider.exchanges") == {("complete",): 5, ("upstream_gone",): 1, ("tunnel",): 1}
+    assert read("outrider.request.size") == {
+        ("/v1/models/{model}:predict",): 750,
+        ("/inference.GRPCInferenceService/ModelStreamInfer",): 150,
+        (None,): 150,
+    }
 
 
 def test_columns_that_a_client_invents_are_summed_up() -> None:

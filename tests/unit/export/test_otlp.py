@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agent.export.otlp import POINTS_PER_REQUEST, Collector
+from agent.export.traffic import DOUBLING_BOUNDS_S
 from agent.sketch.latency import BOUNDS_S
 from agent.window.activity import Activity
 from tests import synthetic
@@ -65,6 +66,14 @@ def test_histogram_keeps_buckets_bounds_and_times() -> None:
     assert (point.start_time_unix_nano, point.time_unix_nano) == (synthetic.START_NS, NOW)
 
 
+def test_each_histogram_has_bounds_of_its_own() -> None:
+    data = metrics_of(list(collector().collect(synthetic.figures(), NOW)))["outrider.proxy.added_latency"].data
+    assert isinstance(data, Histogram)
+    (point,) = data.data_points
+    assert tuple(point.explicit_bounds) == DOUBLING_BOUNDS_S
+    assert (point.count, point.sum, len(point.bucket_counts)) == (7, 9.0, len(DOUBLING_BOUNDS_S) + 1)
+
+
 def test_opentelemetrys_encoder_takes_it() -> None:
     requests = [encode_metrics(data) for data in collector().collect(synthetic.figures(), NOW)]
     point = requests[0].resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0]
@@ -109,6 +118,7 @@ def test_delta_of_a_histogram_counts_new_values_only() -> None:
     ].data
     assert isinstance(data, Histogram)
     assert [(point.count, round(point.sum, 9)) for point in data.data_points] == [(3, 0.045)]
+    assert tuple(data.data_points[0].explicit_bounds) == BOUNDS_S
 
 
 def test_low_memory_keeps_counters_cumulative() -> None:

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from agent.export import prometheus
 from agent.export.metrics import METRICS, Kind, observe
+from agent.export.traffic import DOUBLING_BOUNDS_S
 from tests import synthetic
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -46,6 +47,15 @@ def test_buckets_are_cumulated() -> None:
     family = next(f for f in parse_text(body.decode()) if f.name == "http_server_request_duration_seconds")
     good = {s.labels["le"]: s.value for s in family.samples if "le" in s.labels and s.labels["error_type"] == ""}
     assert (good["0.001"], good["0.0025"], good["0.005"], good["0.05"], good["+Inf"]) == (0, 1, 2, 3, 3)
+
+
+def test_each_histogram_has_bounds_of_its_own() -> None:
+    body, _ = prometheus.render(synthetic.figures())
+    family = next(f for f in parse_text(body.decode()) if f.name == "outrider_proxy_added_latency_seconds")
+    found = {sample.labels["le"]: sample.value for sample in family.samples if "le" in sample.labels}
+    assert [float(bound) for bound in found] == [*DOUBLING_BOUNDS_S, float("inf")]
+    assert list(found.values())[:3] == [0, 1, 6]
+    assert (found["4.294967296"], found["+Inf"]) == (6, 7)
 
 
 @pytest.mark.parametrize("value", ['back\\slash "quoted"', "two\nlines", "größe", ""])

@@ -11,10 +11,11 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, StatusCode
 
-from agent.exchange import Exchange, Outcome
+from agent.exchange import MARK, Exchange, Outcome
 from agent.export.figures import ExportCounters
-from agent.export.spans import Spans, span_of
-from tests.synthetic import PARENT_ID, SPAN_ID, START_NS, TRACE_ID, exchange
+from agent.export.spans import MAX_MESSAGES, Spans, span_of
+from agent.window.activity import OTHER_ROUTE
+from tests.synthetic import PARENT_ID, SPAN_ID, START_NS, STREAM, STREAM_METHOD, TRACE_ID, exchange, stream
 
 ROUTE = "/v1/models/{model}:predict"
 RESOURCE = Resource({"service.name": "x"})
@@ -95,6 +96,93 @@ def test_name_never_holds_what_a_client_chose() -> None:
     assert span(exchange()).name == "POST " + ROUTE
     assert span(exchange(), "other").name == "POST"
     assert span(changed(method="BREW"), "other").name == "HTTP"
+
+
+@pytest.mark.parametrize(("protocol", "version"), [("http/1.1", "1.1"), ("http/2", "2"), ("grpc", "2"), ("tunnel", None)])
+def test_protocol_has_its_version(protocol: str, version: str | None) -> None:
+    attributes = span(changed(protocol=protocol)).attributes
+    assert attributes is not None
+    assert attributes["network.protocol.name"] == "http"
+    assert attributes.get("network.protocol.version") == version
+
+
+def test_absolute_target_gives_its_path() -> None:
+    made = span(exchange(target="http://user:secret@credit:80/v1/models/credit:predict?key=secret"))
+    assert made.attributes is not None
+    assert made.attributes["url.path"] == "/v1/models/credit:predict"
+
+
+def test_span_of_grpc_is_a_remote_procedure_call() -> None:
+    made = span(stream(), STREAM.route)
+    assert made.name == STREAM_METHOD
+    assert made.kind is SpanKind.SERVER
+    assert made.attributes == {
+        "rpc.system": "grpc",
+        "rpc.service": "inference.GRPCInferenceService",
+        "rpc.method": "ModelStreamInfer",
+        "rpc.grpc.status_code": 0,
+        "http.route": STREAM.route,
+        "network.protocol.name": "http",
+        "network.protocol.version": "2",
+        "http.request.size": 150,
+        "http.response.size": 90,
+        "http.response.status_code": 200,
+    }
+
+
+@pytest.mark.parametrize("route", ["other", OTHER_ROUTE])
+def test_unknown_method_of_grpc_is_no_name(route: str) -> None:
+    made = span(stream(target="/client.Chose/This"), route)
+    assert made.name == "grpc"
+    assert made.attributes is not None
+    assert (made.attributes["rpc.service"], made.attributes["rpc.method"]) == ("client.Chose", "This")
+
+
+@pytest.mark.parametrize("target", ["/", "", "*"])
+def test_grpc_without_a_method_has_no_such_attribute(target: str) -> None:
+    made = span(stream(target=target), "other")
+    assert made.attributes is not None
+    assert not {"rpc.service", "rpc.method"} & made.attributes.keys()
+
+
+@pytest.mark.parametrize(("grpc_status", "error"), [(0, None), (5, None), (16, None), (-1, None), (4, "DEADLINE_EXCEEDED")])
+def test_error_status_of_grpc(grpc_status: int, error: str | None) -> None:
+    made = span(stream(grpc_status=grpc_status), STREAM.route)
+    assert made.attributes is not None
+    assert made.attributes.get("error.type") == error
+    assert made.attributes.get("rpc.grpc.status_code") == (None if grpc_status < 0 else grpc_status)
+    assert made.status.status_code is (StatusCode.UNSET if error is None else StatusCode.ERROR)
+
+
+def test_messages_of_a_stream_are_events() -> None:
+    made = span(stream(2), STREAM.route)
+    assert [(event.timestamp - START_NS, dict(event.attributes or {})) for event in made.events if event.name == "message"] == [
+        (500_000, {"message.type": "RECEIVED", "message.id": 1}),
+        (1_000_000, {"message.type": "SENT", "message.id": 1}),
+        (2_000_000, {"message.type": "SENT", "message.id": 2}),
+    ]
+    assert [event.name for event in made.events][:2] == ["request sent", "first byte"]
+
+
+def test_messages_of_a_long_stream_are_cut_and_its_marks_not_kept() -> None:
+    memory = Memory()
+    spans = Spans([memory], RESOURCE, SCOPE, ExportCounters())
+    spans.record([stream(1000)], [STREAM.route])
+    ((queued, _),) = spans._queue
+    assert len(queued.marks) == MAX_MESSAGES * MARK.size
+    list(spans.export())
+    ((made,),) = memory.batches
+    assert len([event for event in made.events if event.name == "message"]) == MAX_MESSAGES == 32
+
+
+def test_pieces_of_a_body_are_no_messages() -> None:
+    made = span(msgspec.structs.replace(stream(), protocol="http/1.1", grpc_status=-1))
+    assert [event.name for event in made.events] == ["request sent", "first byte"]
+
+
+def test_opentelemetrys_encoder_takes_a_stream() -> None:
+    encoded = encode_spans([span(stream(), STREAM.route)]).resource_spans[0].scope_spans[0].spans[0]
+    assert [event.name for event in encoded.events].count("message") == 4
 
 
 def test_opentelemetrys_encoder_takes_it() -> None:
