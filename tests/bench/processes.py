@@ -88,6 +88,12 @@ class Child:
         process = psutil.Process(self.process.pid)
         return process.memory_info().rss, sum(child.memory_info().rss for child in process.children(recursive=True))
 
+    def peak_bytes(self) -> int:
+        """Give the most memory that was ever resident, of the process without its children."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
     def stop(self) -> None:
         """Ask with SIGTERM, then kill; whatever it started goes too."""
         family = _family(self.process.pid)

@@ -12,167 +12,88 @@ Exit codes: 0 with every figure reached, 1 with some not, 2 where a request fail
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import load, scrape
-from tests.bench.load import Load
-from tests.bench.peers import PEERS, started, upstream
-from tests.bench.processes import BenchError, cores, end_on_sigterm, free_ports
+from tests.bench import load
+from tests.bench.load import STEADY_RATE
+from tests.bench.peers import PEERS, upstream
+from tests.bench.rounds import Bench, Tested, main, must_succeed
 from tests.bench.rows import bodies
-from tests.bench.scrape import Counted
-from tests.bench.table import Round, compare, medians, table
-from tests.bench.training import write_training_profile
+from tests.bench.table import MB, Column, Goal
 
-DIRECT = "direct"
 CONNECTIONS = 16
 WARM_S = 1
 
 
-class Bench:
-    """Everything that stays the same over the rounds."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was measured of one proxy in one round; times in µs, memory in bytes, start in ms. NaN where it means nothing."""
 
-    def __init__(self, folder: Path, seconds: int) -> None:
-        self.folder = folder
-        self.seconds = seconds
-        self.proxy_core, self.load_core = cores()
+    rate: float
+    p50_us: float
+    p99_us: float
+    steady_p50_us: float
+    steady_p99_us: float
+    accept_ms: float
+    rss: float
+    children_rss: float
+
+
+GOALS: tuple[Goal[Round], ...] = (
+    Goal("requests/s at 16 connections", "outrider", "nginx", lambda a, b: a.rate / b.rate, True, 0.85, "x nginx"),
+    Goal("requests/s at 16 connections", "outrider", "envoy", lambda a, b: a.rate / b.rate, True, 1.8, "x envoy"),
+    Goal("requests/s at 16 connections", "outrider", "aiohttp", lambda a, b: a.rate / b.rate, True, 5.0, "x aiohttp"),
+    Goal("p50 at 1 connection", "outrider", "nginx", lambda a, b: a.p50_us / b.p50_us, False, 1.05, "x nginx"),
+    Goal(f"p99 at {STEADY_RATE:,}/s", "outrider", "nginx", lambda a, b: a.steady_p99_us / b.steady_p99_us, False, 1.3, "x nginx"),
+    Goal("memory of the proxy", "outrider", "outrider", lambda a, _: a.rss / MB, False, 40.0, "MB"),
+    Goal("memory of the monitor", "outrider", "outrider", lambda a, _: a.children_rss / MB, False, 130.0, "MB"),
+    Goal("accepting after start", "outrider", "outrider", lambda a, _: a.accept_ms, False, 200.0, "ms"),
+)  # fmt: skip
+
+COLUMNS: tuple[Column[Round], ...] = (
+    Column("req/s @16", lambda r: r.rate),
+    Column("p50 @1 µs", lambda r: r.p50_us),
+    Column("p99 @1 µs", lambda r: r.p99_us),
+    Column(f"p50 @{STEADY_RATE}/s µs", lambda r: r.steady_p50_us),
+    Column(f"p99 @{STEADY_RATE}/s µs", lambda r: r.steady_p99_us),
+    Column("accept ms", lambda r: r.accept_ms),
+    Column("RSS MB, all", lambda r: (r.rss + r.children_rss) / MB, ",.1f"),
+)
+
+
+class ProxyBench(Bench[Round]):
+    """One row of ten numbers a request, over HTTP/1.1."""
+
+    peers = PEERS
+    columns = COLUMNS
+    goals = GOALS
+
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        super().__init__(folder, options)
         self.bodies = folder / "bodies"
         self.bodies.write_bytes(b"\n".join(bodies()) + b"\n")
-        self.profile = write_training_profile(folder / "profile.json")
-        self.rounds: dict[str, list[Round]] = {}
-        self.counted: list[tuple[int, int, Counted]] = []
-        """Per round of Outrider: requests answered, requests made, what it says itself."""
 
-    def direct(self, upstream_port: int) -> None:
-        """Measure the upstream without a proxy."""
-        loads = self._loads(DIRECT, upstream_port)
-        self._keep(DIRECT, loads, math.nan, (math.nan, math.nan))
+    def upstream(self) -> AbstractContextManager[int]:
+        return upstream(self.load_core, self.folder / "upstream")
 
-    def measure(self, name: str, round_number: int, upstream_port: int) -> None:
-        """Start a proxy, measure it, stop it."""
-        folder = self.folder / f"{name}-{round_number}"
-        folder.mkdir()
-        (port,) = free_ports(1)
-        command = PEERS[name](folder, port, upstream_port, self.profile)
-        start = time.perf_counter()
-        with started(name, command, self.proxy_core, folder) as child:
-            child.wait_until_accepting(port)
-            accept_ms = 1000 * (time.perf_counter() - start)
-            if command.admin:
-                scrape.wait_until_ready(child, command.admin)
-            loads = self._loads(name, port)
-            child.check()
-            rss = child.rss_bytes()
-            if command.admin:
-                answered, made = sum(one.completed for one in loads), sum(one.made for one in loads)
-                self.counted.append((answered, made, scrape.settled(command.admin)))
-        self._keep(name, loads, accept_ms, rss)
-
-    def _loads(self, name: str, port: int) -> tuple[Load, ...]:
+    def load(self, tested: Tested) -> Round:
+        port, core = tested.port, self.load_core
         loads = (
-            load.closed(port, CONNECTIONS, WARM_S, self.load_core, self.bodies),
-            load.closed(port, CONNECTIONS, self.seconds, self.load_core, self.bodies),
-            load.closed(port, 1, self.seconds, self.load_core, self.bodies),
-            load.steady(port, self.seconds, self.load_core, self.bodies),
+            load.closed(port, CONNECTIONS, WARM_S, core, self.bodies),
+            many := load.closed(port, CONNECTIONS, self.seconds, core, self.bodies),
+            one := load.closed(port, 1, self.seconds, core, self.bodies),
+            steady := load.steady(port, self.seconds, core, self.bodies),
         )
-        if failed := sum(one.failed for one in loads):
-            raise BenchError(f"{name}: {failed} requests failed")
-        return loads
-
-    def _keep(self, name: str, loads: Sequence[Load], accept_ms: float, rss: tuple[float, float]) -> None:
-        _, many, one, steady = loads
-        result = Round(many.rate, one.p50_us, one.p99_us, steady.p50_us, steady.p99_us, accept_ms, rss[0], rss[1])
-        self.rounds.setdefault(name, []).append(result)
-        print(
-            f"  {name:<9} {result.rate:>8,.0f} req/s  p50 {result.p50_us:>5,.0f} µs  p99 {result.p99_us:>6,.0f} µs  "
-            f"steady p99 {result.steady_p99_us:>6,.0f} µs",
-            flush=True,
-        )
-
-
-def lost_from_counts(counted: Sequence[tuple[int, int, Counted]]) -> list[str]:
-    """Say what does not add up.
-
-    Every exchange that ended has a record that the monitor took in or the proxy counted as dropped. wrk closes its
-    connections with up to one request under way on each, so what the proxy saw lies between answered and made.
-    """
-    faults = []
-    for at, (answered, made, said) in enumerate(counted, 1):
-        if not answered <= said.exchanges <= made:
-            faults.append(f"round {at}: {answered} answered, {made} made, but the proxy saw {said.exchanges}")
-        if said.recorded + said.dropped != said.exchanges:
-            faults.append(f"round {at}: {said.recorded} recorded + {said.dropped} dropped, but {said.exchanges} ended")
-        if said.faults or said.restarts:
-            faults.append(f"round {at}: {said.faults} faults inside, {said.restarts} restarts of the monitor")
-    return faults
-
-
-def _run(options: argparse.Namespace, names: list[str], folder: Path) -> Bench:
-    bench = Bench(folder, options.seconds)
-    with upstream(bench.load_core, folder / "upstream") as upstream_port:
-        for number in range(options.rounds):
-            print(f"round {number + 1} of {options.rounds}", flush=True)
-            bench.direct(upstream_port)
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                bench.measure(name, number, upstream_port)
-    return bench
-
-
-def _report(bench: Bench, names: list[str], path: Path | None) -> int:
-    results = {name: medians(bench.rounds[name]) for name in (*names, DIRECT)}
-    print("\n" + table(results) + "\n")
-    for answered, made, said in bench.counted:
-        print(
-            f"outrider counted: {said.exchanges:,} exchanges ({answered:,} answered, {made:,} made), {said.recorded:,} recorded, "
-            f"{said.dropped:,} dropped, {said.bodies_left_out:,} without bodies, {said.decoded:,} decoded"
-        )
-    faults = lost_from_counts(bench.counted)
-    for fault in faults:
-        print(f"FAULT {fault}")
-    goals = compare(results)
-    for sentence, _ in goals:
-        print(sentence)
-    if path is not None:
-        content = {
-            "medians": {name: asdict(result) for name, result in results.items()},
-            "rounds": {name: [asdict(one) for one in rounds] for name, rounds in bench.rounds.items()},
-            "counted": [{"answered": answered, "made": made, **asdict(said)} for answered, made, said in bench.counted],
-            "goals": [{"sentence": " ".join(sentence.split()), "reached": reached} for sentence, reached in goals],
-        }
-        path.write_text(json.dumps(content, indent=2) + "\n")
-    return 2 if faults else int(not all(reached for _, reached in goals))
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="The inference path beside other proxies.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    parser.add_argument("--only", default=",".join(PEERS), help="proxies, separated by commas")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
-    options = parser.parse_args()
-    names = [name for name in options.only.split(",") if name]
-    if unknown := set(names) - set(PEERS):
-        parser.error(f"no such proxy: {', '.join(sorted(unknown))}; known are {', '.join(PEERS)}")
-    end_on_sigterm()
-    try:
-        with tempfile.TemporaryDirectory(prefix="outrider-bench-") as folder:
-            bench = _run(options, names, Path(folder))
-            return _report(bench, names, options.json)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        must_succeed(tested, loads)
+        rss = tested.rss_bytes()
+        self.count(tested, loads)
+        return Round(many.rate, one.p50_us, one.p99_us, steady.p50_us, steady.p99_us, tested.accept_ms, *rss)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(ProxyBench, "The inference path beside other proxies."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +12,7 @@ from tests.bench.processes import BenchError, Child
 
 READY_TIMEOUT_S = 30.0
 SETTLE_TIMEOUT_S = 20.0
+_RECORDED = "outrider_exchanges_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Counted:
         Ended, as the proxy counts.
     recorded
         Taken in by the monitor.
+    tunnels
+        Those of them that were connections passed on unseen.
     dropped
         Records that the proxy dropped.
     bodies_left_out
@@ -38,11 +41,21 @@ class Counted:
 
     exchanges: int
     recorded: int
+    tunnels: int
     dropped: int
     bodies_left_out: int
     decoded: int
     faults: int
     restarts: int
+
+    @property
+    def tunnels_only(self) -> bool:
+        """Whether nothing was followed: what went through is then known in connections, not in calls."""
+        return 0 < self.tunnels == self.recorded
+
+    def since(self, before: Counted) -> Counted:
+        """Give what was added since `before`."""
+        return Counted(**{field.name: getattr(self, field.name) - getattr(before, field.name) for field in fields(Counted)})
 
 
 def read(port: int) -> Counted:
@@ -57,16 +70,20 @@ def read(port: int) -> Counted:
     if answer.status != 200:
         raise BenchError(f"/metrics answered {answer.status}")
     sums: dict[str, float] = {}
+    tunnels = 0.0
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+            if sample.name == _RECORDED and sample.labels.get("outcome") == "tunnel":
+                tunnels += sample.value
 
     def total(name: str) -> int:
         return round(sums.get(name, 0.0))
 
     return Counted(
         exchanges=total("outrider_proxy_exchanges_total"),
-        recorded=total("http_server_request_duration_seconds_count"),
+        recorded=total(_RECORDED),
+        tunnels=round(tunnels),
         dropped=total("outrider_proxy_records_dropped_total"),
         bodies_left_out=total("outrider_proxy_bodies_left_out_total"),
         decoded=total("outrider_decoded_total"),

@@ -1,84 +1,62 @@
-"""Medians over rounds, the table, and the comparison with the figures to reach."""
+"""Medians over rounds, the table, and the comparison with the figures to reach; of any kind of round."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
+from typing import Any, Generic, TypeVar
 
-from tests.bench.load import STEADY_RATE
+MB = 1e6
 
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What was measured of one proxy in one round; times in µs, memory in bytes, start in ms. NaN where it means nothing."""
-
-    rate: float
-    p50_us: float
-    p99_us: float
-    steady_p50_us: float
-    steady_p99_us: float
-    accept_ms: float
-    rss: float
-    children_rss: float
+RoundT = TypeVar("RoundT")
+"""A frozen dataclass of numbers: what was measured of one proxy in one round. NaN where it means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Column(Generic[RoundT]):
+    """A column of the table: its title, the number under it, and how that is written."""
+
+    title: str
+    read: Callable[[RoundT], float]
+    form: str = ",.0f"
+
+    def cell(self, result: RoundT) -> str:
+        """Write the number, or a dash where there is none."""
+        value = self.read(result)
+        return "-" if math.isnan(value) else format(value, self.form)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal(Generic[RoundT]):
     """A figure to reach: `read` gives it from the medians of two proxies, or of one twice."""
 
     what: str
     proxy: str
     peer: str
-    read: Callable[[Round, Round], float]
+    read: Callable[[RoundT, RoundT], float]
     at_least: bool
     bound: float
     unit: str
 
 
-MB = 1e6
-
-GOALS: tuple[Goal, ...] = (
-    Goal("requests/s at 16 connections", "outrider", "nginx", lambda a, b: a.rate / b.rate, True, 0.85, "x nginx"),
-    Goal("requests/s at 16 connections", "outrider", "envoy", lambda a, b: a.rate / b.rate, True, 1.8, "x envoy"),
-    Goal("requests/s at 16 connections", "outrider", "aiohttp", lambda a, b: a.rate / b.rate, True, 5.0, "x aiohttp"),
-    Goal("p50 at 1 connection", "outrider", "nginx", lambda a, b: a.p50_us / b.p50_us, False, 1.05, "x nginx"),
-    Goal(f"p99 at {STEADY_RATE:,}/s", "outrider", "nginx", lambda a, b: a.steady_p99_us / b.steady_p99_us, False, 1.3, "x nginx"),
-    Goal("memory of the proxy", "outrider", "outrider", lambda a, _: a.rss / MB, False, 40.0, "MB"),
-    Goal("memory of the monitor", "outrider", "outrider", lambda a, _: a.children_rss / MB, False, 130.0, "MB"),
-    Goal("accepting after start", "outrider", "outrider", lambda a, _: a.accept_ms, False, 200.0, "ms"),
-)  # fmt: skip
-
-_COLUMNS: tuple[tuple[str, Callable[[Round], float], str], ...] = (
-    ("req/s @16", lambda r: r.rate, ",.0f"),
-    ("p50 @1 µs", lambda r: r.p50_us, ",.0f"),
-    ("p99 @1 µs", lambda r: r.p99_us, ",.0f"),
-    (f"p50 @{STEADY_RATE}/s µs", lambda r: r.steady_p50_us, ",.0f"),
-    (f"p99 @{STEADY_RATE}/s µs", lambda r: r.steady_p99_us, ",.0f"),
-    ("accept ms", lambda r: r.accept_ms, ",.0f"),
-    ("RSS MB, all", lambda r: (r.rss + r.children_rss) / MB, ",.1f"),
-)
-
-
-def medians(rounds: Sequence[Round]) -> Round:
+def medians(rounds: Sequence[RoundT]) -> RoundT:
     """Take the median of each field over the rounds."""
-    return Round(*(median(getattr(one, name) for one in rounds) for name in Round.__slots__))
+    kind: Any = type(rounds[0])
+    result: RoundT = kind(*(median(getattr(one, field.name) for one in rounds) for field in fields(kind)))
+    return result
 
 
-def table(results: Mapping[str, Round], base: str = "nginx") -> str:
+def table(results: Mapping[str, RoundT], columns: Sequence[Column[RoundT]], base: str = "nginx") -> str:
     """Lay out the medians, and in brackets the ratio to `base` where it was measured."""
-    lines = [["", *(title for title, _, _ in _COLUMNS)]]
+    lines = [["", *(column.title for column in columns)]]
     for name, result in results.items():
         cells = [name]
-        for _, read, form in _COLUMNS:
-            value = read(result)
-            if math.isnan(value):
-                cells.append("-")
-                continue
-            cell = format(value, form)
-            if base in results and read(results[base]) > 0:
-                cell += f" ({value / read(results[base]):.2f}x)"
+        for column in columns:
+            value, cell = column.read(result), column.cell(result)
+            if base in results and column.read(results[base]) > 0 and not math.isnan(value):
+                cell += f" ({value / column.read(results[base]):.2f}x)"
             cells.append(cell)
         lines.append(cells)
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
@@ -90,10 +68,10 @@ def table(results: Mapping[str, Round], base: str = "nginx") -> str:
     )
 
 
-def compare(results: Mapping[str, Round]) -> list[tuple[str, bool]]:
+def compare(results: Mapping[str, RoundT], goals: Sequence[Goal[RoundT]]) -> list[tuple[str, bool]]:
     """Give one sentence per figure that can be told from the results, and whether it was reached."""
     said = []
-    for goal in GOALS:
+    for goal in goals:
         if goal.proxy not in results or goal.peer not in results:
             continue
         value = goal.read(results[goal.proxy], results[goal.peer])
