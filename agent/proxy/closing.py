@@ -10,6 +10,8 @@ import struct
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """``struct linger``: on, with no time, so that closing sends a reset."""
 
+_LINGER_S = 2.0
+
 
 def reset(transport: asyncio.Transport) -> None:
     """Close with a reset, so that a response cut short does not look like one that ended."""
@@ -25,6 +27,3 @@ def answer_and_linger(transport: asyncio.Transport, response: bytes, loop: async
     if transport.can_write_eof():
         transport.write_eof()
     loop.call_later(_LINGER_S, transport.close)
-
-
-_LINGER_S = 2.0

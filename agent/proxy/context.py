@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections.abc import Callable
 
 from agent.config import Settings
@@ -31,12 +32,15 @@ class Context:
     """
 
     __slots__ = (
+        "_lost_before",
         "_refused_before",
         "connect_timeout_s",
         "counters",
         "draining",
         "known_request",
         "loop",
+        "max_connections",
+        "max_head_bytes",
         "now_ns",
         "requests",
         "responses",
@@ -49,6 +53,8 @@ class Context:
     ) -> None:
         self.loop = loop
         self.connect_timeout_s = settings.connect_timeout_s
+        self.max_head_bytes = settings.max_head_bytes
+        self.max_connections = settings.max_connections or connections_allowed()
         self.sampler = sampler
         self.counters = Counters()
         self.tap = Tap(loop, self.counters, count_active, settings)
@@ -58,14 +64,37 @@ class Context:
         self.responses: Memo[ResponseHead] = Memo()
         self.draining = False
         self.now_ns = self.tap.now_ns
+        self._lost_before = False
         self._refused_before = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more connections than may be."""
+        return self.counters.connections > self.max_connections
+
     def refuse(self, reason: str) -> None:
-        """Count a request that was answered 400; the first one is said in the log."""
+        """Count a request that was answered 400 or 431; the first one is said in the log."""
         self.counters.refused += 1
         if not self._refused_before:
             self._refused_before = True
-            log.warning("refused an ambiguous request with 400; further ones are only counted reason=%r", reason)
+            log.warning("refused a request that can not be relayed safely; further ones are only counted reason=%r", reason)
+
+    def lose_track(self, reason: str) -> None:
+        """Count a connection that can't be followed any further and goes on as a tunnel; the first one is said in the log."""
+        self.counters.faults += 1
+        if not self._lost_before:
+            self._lost_before = True
+            log.warning("a connection can not be followed; it goes on unseen, further ones are only counted reason=%r", reason)
+
+
+def connections_allowed() -> int:
+    """How many client connections the limit of open files allows: each needs a second one to the upstream."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 30 if limit == resource.RLIM_INFINITY else max(1, (limit - _OTHER_FILES) // 2)
+
+
+_OTHER_FILES = 64
+"""Open files that are no connections of clients: listeners, probes, the monitor, what the system opens for a moment."""
 
 
 def _unknown(_head: bytes) -> RequestHead | None:

@@ -16,7 +16,7 @@ class Dial:
     lane
         Where to connect.
     make
-        Makes the protocol of the new connection, which tells the client's side of it.
+        Makes the protocol of the new connection, which joins the link.
     failed
         Told why there is no connection.
     """
@@ -34,23 +34,25 @@ class Dial:
         """Whether a connection is being opened."""
         return self._task is not None and not self._task.done()
 
-    def start(self) -> None:
+    def start(self, *, http2: bool = False) -> None:
         """Begin to open a connection."""
-        self._task = self._lane.context.loop.create_task(self._open())
+        self._task = self._lane.context.loop.create_task(self._open(http2))
 
     def stop(self) -> None:
         """Give up."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _open(self) -> None:
-        context, upstream = self._lane.context, self._lane.upstream
+    async def _open(self, http2: bool) -> None:
+        lane = self._lane
+        context, upstream = lane.context, lane.upstream
         try:
             async with asyncio.timeout(context.connect_timeout_s):
                 if upstream.path:
                     await context.loop.create_unix_connection(self._make, upstream.path)
                 else:
-                    await context.loop.create_connection(self._make, upstream.host, upstream.port)
+                    tls = lane.tls(http2) if lane.tls is not None else None
+                    await context.loop.create_connection(self._make, upstream.host, upstream.port, ssl=tls)
         except (OSError, TimeoutError, UnicodeError) as error:  # a name may be none that DNS can hold
             self._task = None
             self._failed(error)

@@ -59,12 +59,13 @@ class RefusedError(Exception):
     """A message that can't be relayed safely, because two readers could disagree about where it ends."""
 
 
+class TooLongError(RefusedError):
+    """A head beyond `OUTRIDER_MAX_HEAD`."""
+
+
 class NotHttpError(Exception):
     """Bytes that are no HTTP/1 message at all."""
 
-
-MAX_HEAD_BYTES = 65536
-"""A head longer than this is not followed."""
 
 _MEMO_ENTRIES = 1024
 _MEMO_HEAD_BYTES = 2048
@@ -137,16 +138,22 @@ def _read(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, re
         raise RefusedError("the head does not end where its last empty line is")
 
 
-def read_request(head: bytes) -> RequestHead:
+def read_request(head: bytes, limit: int) -> RequestHead:
     """Read a whole request head, its empty line included.
 
     Raises
     ------
     RefusedError
         Two readers could disagree about it.
+    TooLongError
+        It has more than `limit` bytes.
     NotHttpError
         It starts with no method that is known.
     """
+    if len(head) > limit:
+        raise TooLongError(_too_long(limit))
+    if b"\r\n " in head or b"\r\n\t" in head:
+        raise RefusedError("a header line that goes on in the next line")  # llhttp reads it; RFC 9112 §5.2 lets us refuse it
     reading = _Reading()
     parser = httptools.HttpRequestParser(reading)
     _read(parser, reading, head)
@@ -169,18 +176,22 @@ def read_request(head: bytes) -> RequestHead:
     )
 
 
-def check_beginning(start: bytes) -> None:
+def _too_long(limit: int) -> str:
+    return f"its head is longer than {limit} bytes (OUTRIDER_MAX_HEAD)"
+
+
+def check_beginning(start: bytes, limit: int) -> None:
     """Check bytes that should become a request's head when more have come.
 
     Raises
     ------
     RefusedError
         A line ends with a bare line feed, which a lenient server might take for the end of a field or of the head.
-    NotHttpError
-        They are longer than any head that is followed.
+    TooLongError
+        They are more than `limit`.
     """
-    if len(start) > MAX_HEAD_BYTES:
-        raise NotHttpError("a head without an end")
+    if len(start) > limit:
+        raise TooLongError(_too_long(limit))
     if b"\n\n" in start or b"\n\r\n" in start:
         raise RefusedError("a line that ends without a carriage return")
 
@@ -189,7 +200,7 @@ def head_of(start: bytes) -> RequestHead | None:
     """Read the head at the start of a connection, or give ``None`` where there is none that can be read."""
     end = start.find(b"\r\n\r\n")
     try:
-        return read_request(start[: end + 4]) if end >= 0 else None
+        return read_request(start[: end + 4], end + 4) if end >= 0 else None
     except (RefusedError, NotHttpError):
         return None
 
@@ -227,19 +238,24 @@ def has_no_body(method: str, status: int) -> bool:
 def looks_like_http(start: bytes) -> bool | None:
     """Tell from the first bytes of a connection whether HTTP/1 is spoken: yes, no, or ``None`` for "too early to say".
 
-    Only ``METHOD target HTTP/1.x`` counts; everything else is relayed as a tunnel. The preface of HTTP/2 (``PRI * HTTP/2.0``)
-    is a "no" too.
+    Only ``METHOD target HTTP/1.x`` counts; everything else is relayed as a tunnel, but for the preface of HTTP/2, which this
+    calls a "no" too.
     """
     line, ended, _ = start.partition(b"\r\n")
     method, space, rest = line.partition(b" ")
     if len(method) > _LONGEST_METHOD or not all(byte in _METHOD_BYTES for byte in method):
         return False
     if not ended:
-        return None if len(start) < MAX_HEAD_BYTES and b"\n" not in start else False
+        return None if b"\n" not in start else False
     version = rest.rpartition(b" ")[2]
     return bool(method and space) and version in (b"HTTP/1.1", b"HTTP/1.0")
 
 
+def looks_like_head(start: bytes) -> bool:
+    """Tell whether a line that is too long to be waited for begins as a request does."""
+    _, space, target = start.partition(b" ")
+    return bool(space) and target[:1] in (b"/", b"*", b"h")
+
+
 _LONGEST_METHOD = 24
 _METHOD_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ-")
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n"

@@ -8,10 +8,11 @@ import socket
 
 from agent.config import Settings
 from agent.errors import ConfigError
-from agent.proxy.client import ClientSide
 from agent.proxy.context import Context
 from agent.proxy.health import HealthSide
 from agent.proxy.lane import Lane
+from agent.proxy.link import ClientSide, Link
+from agent.proxy.opening import Opening
 from agent.proxy.trace import Sampler
 from agent.spelling import Address
 
@@ -35,7 +36,7 @@ class ProxyServer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None) -> None:
         self._settings = settings
-        self._connections: set[ClientSide] = set()
+        self._links: set[Link] = set()
         self.context = Context(loop, settings, sampler, self._count_active)
         self._servers: list[asyncio.AbstractServer] = []
         self._health: asyncio.AbstractServer | None = None
@@ -69,7 +70,10 @@ class ProxyServer:
         self.ready = True
 
     async def _serve(self, lane: Lane, opened: socket.socket) -> asyncio.AbstractServer:
-        return await self.context.loop.create_server(lambda: ClientSide(lane, self._connections), sock=opened, backlog=_BACKLOG)
+        def make() -> ClientSide:
+            return ClientSide(Link(lane, self._links, Opening))
+
+        return await self.context.loop.create_server(make, sock=opened, backlog=_BACKLOG)
 
     async def drain(self, *, delay_s: float) -> None:
         """Fail readiness, take connections for `delay_s` more, then finish what is under way, up to the drain timeout."""
@@ -80,29 +84,29 @@ class ProxyServer:
         for server in self._servers:
             server.close()
         context.draining = True  # what is busy now closes when its last exchange ends
-        for client in list(self._connections):
-            client.close_if_idle()
+        for link in list(self._links):
+            link.talk.wind_down()
         deadline = context.loop.time() + self._settings.drain_timeout_s
         while self._unfinished and context.loop.time() < deadline:  # noqa: ASYNC110 - an event would cost every exchange
             await asyncio.sleep(0.02)
         if self._under_way:
             log.warning("drain timed out; cutting what is left requests=%d", self._under_way)
-        for client in list(self._connections):
-            client.transport.abort()
+        for link in list(self._links):
+            link.client.abort()
         await asyncio.sleep(0)
         if self._health is not None:
             self._health.close()
 
     @property
     def _under_way(self) -> int:
-        return sum(client.is_busy for client in self._connections)
+        return sum(link.talk.is_busy for link in self._links)
 
     @property
     def _unfinished(self) -> bool:
-        return any(client.is_busy or client.transport.get_write_buffer_size() for client in self._connections)
+        return any(link.talk.is_busy or link.client.get_write_buffer_size() for link in self._links)
 
     def _count_active(self) -> int:
-        return sum(len(client.flights) for client in self._connections)
+        return sum(link.talk.calls for link in self._links)
 
 
 def _listen(address: Address) -> socket.socket:

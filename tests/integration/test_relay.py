@@ -97,14 +97,16 @@ def test_a_declined_upgrade_goes_on_as_http() -> None:
         assert [record.outcome for record in running.wait_for_records(2)] == [Outcome.COMPLETE] * 2
 
 
-def test_http2_with_prior_knowledge_is_named_as_such() -> None:
+def test_http2_before_a_server_that_does_not_speak_it_goes_on_as_a_tunnel() -> None:
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    with before(answer_once(len(preface), b"\0\0\0\4\0\0\0\0\0")) as running:
+    answer = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with before(answer_once(len(preface), answer)) as running:
         with running.connect() as client:
             client.sendall(preface)
-            assert read_exactly(client, 9) == b"\0\0\0\4\0\0\0\0\0"
+            assert read_exactly(client, len(answer)) == answer
         (record,) = running.wait_for_records(1)
-    assert (record.protocol, record.outcome) == ("http/2", Outcome.TUNNEL)
+        assert running.context.counters.faults == 1
+    assert (record.protocol, record.outcome, record.response_size) == ("http/2", Outcome.TUNNEL, len(answer))
 
 
 def test_a_server_that_speaks_first_is_heard() -> None:

@@ -11,11 +11,20 @@ from agent.proxy.heads import (
     NotHttpError,
     RefusedError,
     RequestHead,
+    TooLongError,
+    check_beginning,
     has_no_body,
+    looks_like_head,
     looks_like_http,
     read_request,
     read_response,
 )
+
+LIMIT = 4096
+
+
+def read(head: bytes) -> RequestHead:
+    return read_request(head, LIMIT)
 
 
 def request(*lines: str, start: str = "POST /v1 HTTP/1.1") -> bytes:
@@ -27,18 +36,18 @@ def response(*lines: str, start: str = "HTTP/1.1 200 OK") -> bytes:
 
 
 def test_a_request_with_a_length() -> None:
-    head = read_request(request("Content-Length: 5"))
+    head = read(request("Content-Length: 5"))
     assert head == RequestHead("POST", "/v1", Framing.LENGTH, 5, upgrade=False, traceparent=b"", plain_length=5)
 
 
 def test_a_request_without_a_body() -> None:
-    head = read_request(request(start="GET /v2 HTTP/1.1"))
+    head = read(request(start="GET /v2 HTTP/1.1"))
     assert (head.framing, head.plain_length) == (Framing.NONE, 0)
 
 
 @pytest.mark.parametrize("coding", ["chunked", "gzip, chunked", "Chunked"])
 def test_a_chunked_request_is_not_plain(coding: str) -> None:
-    head = read_request(request(f"Transfer-Encoding: {coding}"))
+    head = read(request(f"Transfer-Encoding: {coding}"))
     assert (head.framing, head.plain_length) == (Framing.CHUNKED, NOT_PLAIN)
 
 
@@ -58,22 +67,52 @@ def test_a_chunked_request_is_not_plain(coding: str) -> None:
 )
 def test_what_two_readers_could_read_differently_is_refused(head: bytes) -> None:
     with pytest.raises(RefusedError):
-        read_request(head)
+        read(head)
+
+
+@pytest.mark.parametrize("fold", [b" folded", b"\tfolded"])
+def test_a_header_line_that_goes_on_in_the_next_is_refused(fold: bytes) -> None:
+    with pytest.raises(RefusedError, match="goes on in the next line"):
+        read(b"GET / HTTP/1.1\r\nHost: m\r\nX: a\r\n" + fold + b"\r\n\r\n")
+
+
+def test_a_head_up_to_the_limit_passes_and_a_longer_one_does_not() -> None:
+    frame = len(request("X: "))
+    assert read(request("X: " + "a" * (LIMIT - frame)))
+    with pytest.raises(TooLongError, match="OUTRIDER_MAX_HEAD"):
+        read(request("X: " + "a" * (LIMIT - frame + 1)))
+    check_beginning(b"a" * LIMIT, LIMIT)
+    with pytest.raises(TooLongError):
+        check_beginning(b"a" * (LIMIT + 1), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [(b"GET /aaa", True), (b"GET http://m", True), (b"OPTIONS *", True), (b"GET", False), (b"HELLO you", False)],
+)
+def test_a_line_too_long_to_be_waited_for_may_begin_like_a_request(start: bytes, *, expected: bool) -> None:
+    assert looks_like_head(start) is expected
+
+
+def test_an_absolute_form_target_is_read_as_it_stands() -> None:
+    assert (
+        read(request(start="POST http://model:8000/v2/models/m/infer HTTP/1.1")).target == "http://model:8000/v2/models/m/infer"
+    )
 
 
 def test_an_unknown_method_is_no_http() -> None:
     with pytest.raises(NotHttpError):
-        read_request(request(start="BREW /pot HTTP/1.1"))
+        read(request(start="BREW /pot HTTP/1.1"))
 
 
 def test_upgrades_are_seen() -> None:
-    assert read_request(request("Connection: Upgrade", "Upgrade: websocket", start="GET /ws HTTP/1.1")).upgrade
-    assert read_request(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n").upgrade
+    assert read(request("Connection: Upgrade", "Upgrade: websocket", start="GET /ws HTTP/1.1")).upgrade
+    assert read(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n").upgrade
 
 
 def test_a_traceparent_counts_only_when_it_is_the_only_one() -> None:
-    assert read_request(request("TraceParent: 00-a")).traceparent == b"00-a"
-    assert read_request(request("traceparent: 00-a", "traceparent: 00-b")).traceparent == b""
+    assert read(request("TraceParent: 00-a")).traceparent == b"00-a"
+    assert read(request("traceparent: 00-a", "traceparent: 00-b")).traceparent == b""
 
 
 @pytest.mark.parametrize(
@@ -124,7 +163,7 @@ def test_http_is_told_by_its_first_line(start: bytes, expected: bool | None) -> 
 
 def test_a_memo_stays_bounded() -> None:
     memo: Memo[RequestHead] = Memo()
-    facts = read_request(request())
+    facts = read(request())
     for number in range(5000):
         memo.put(b"%d" % number, facts)
     memo.put(b"x" * 5000, facts)

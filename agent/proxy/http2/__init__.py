@@ -1,0 +1,1 @@
+"""HTTP/2 with prior knowledge: passed on byte for byte, and followed."""
