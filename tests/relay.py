@@ -60,6 +60,7 @@ class Relay:
                 "OUTRIDER_LISTEN": f"127.0.0.1:{self.port}",
                 "OUTRIDER_HEALTH": f"127.0.0.1:{health}",
                 "OUTRIDER_UPSTREAM": f"http://127.0.0.1:{upstream}",
+                "OUTRIDER_READY": "none",  # a script plays for the client only
                 **settings,
             }
         )
@@ -103,6 +104,7 @@ class Relay:
 
     def stop(self) -> None:
         self.call(self.server.drain(delay_s=0))
+        self.call(self.server.close())
         self._loop.call_soon_threadsafe(self.context.tap.finish)
         self._reader.join(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
