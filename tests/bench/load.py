@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.bench.grpc_call import CALLS
 from tests.bench.processes import BenchError
 from tests.bench.rows import PATH
 from tests.bench.steady import percentile_us
@@ -150,18 +151,18 @@ def _streams_load(output: str, call: Call, latencies_ns: list[int]) -> Load:
     )
 
 
-def grpc_call(port: int, call: Call, answer: Path, core: int) -> Load:
-    """Make one call with the client of ``grpcio``, which insists on trailers as h2load does not.
+def grpc_calls(port: int, call: Call, answer: Path, core: int) -> Load:
+    """Make a few calls with the client of ``grpcio``, which insists on trailers as h2load does not.
 
     Raises
     ------
     BenchError
-        If the call fails, or its answer is not the message in the file `answer`.
+        If a call fails, or its answer is not the message in the file `answer`.
     """
     script = str(Path(__file__).with_name("grpc_call.py"))
     # -P: with this folder on its path, the client would find grpc.py of the bench instead of the library.
     _run([sys.executable, "-P", script, str(port), call.path, str(call.request), str(answer)], core, 30)
-    return Load(1, 1, 0, math.nan, math.nan, math.nan)
+    return Load(CALLS, CALLS, 0, math.nan, math.nan, math.nan)
 
 
 def bulk(port: int, connections: int, seconds: float, core: int, sizes: tuple[int, int]) -> Load:

@@ -1,4 +1,4 @@
-"""How each proxy is started, and each upstream: commands, configurations, nothing else."""
+"""How each proxy is started: commands, configurations, nothing else."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.bench.processes import BenchError, Child, free_ports, running
-from tests.bench.rows import ANSWER
+from agent.demo.processes import free_ports
+from tests.bench.processes import BenchError, Child, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,14 @@ Prepare = Callable[[Path, int, int, Path], Command]
 """Called with an empty folder, the port to listen on, the upstream's port and a profile; writes what the command needs."""
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Find a program.
+
+    Raises
+    ------
+    BenchError
+        If it is not there.
+    """
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
         raise BenchError(f"{name} is missing: apt-get install nginx-light wrk nghttp2-client nghttp2-server")
@@ -57,13 +64,6 @@ http {{
 }}
 """
 
-_NGINX_UPSTREAM = """
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ default_type application/json; return 200 '{answer}'; }}
-    }}
-"""
-
 _NGINX_PROXY = """
     upstream model {{
         server 127.0.0.1:{upstream};
@@ -81,26 +81,6 @@ _NGINX_PROXY = """
     }}
 """
 
-
-_NGINX_GRPC_UPSTREAM = """
-    open_file_cache max=8 inactive=1h;
-    open_file_cache_valid 1h;
-    server {{
-        listen 127.0.0.1:{port} http2;
-        root {folder};
-        default_type application/grpc;
-        etag off;
-        max_ranges 0;
-        add_header Last-Modified "";
-        add_trailer grpc-status 0;
-        error_page 405 =200 /answer;
-        location / {{ mirror /read; }}
-        location = /answer {{ }}
-        location = /read {{ return 204; }}
-    }}
-"""
-# A file may hold zero bytes, which `return` can't write; POST of a file is 405, which here stands for the file. `mirror` has
-# the whole request read first: an answer before that is no gRPC server's habit, and `grpc_pass` takes it for a fault.
 
 _NGINX_GRPC = """
     upstream model {{
@@ -125,7 +105,7 @@ _NGINX_BODIES = """
     server {{
         listen 127.0.0.1:{port};
         client_max_body_size 0;
-        proxy_request_buffering {request_buffering};
+        {more}
         location / {{
             proxy_pass http://model;
             proxy_http_version 1.1;
@@ -135,21 +115,22 @@ _NGINX_BODIES = """
 """
 
 
-def _nginx(folder: Path, inside: str) -> Command:
+def nginx_command(folder: Path, inside: str) -> Command:
+    """Write a configuration with so much inside its ``http`` block; give the command."""
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, user=user, inside=inside))
-    return Command([_program("nginx"), "-p", str(folder), "-e", "stderr", "-c", str(config)])
+    return Command([program("nginx"), "-p", str(folder), "-e", "stderr", "-c", str(config)])
 
 
 def nginx(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
     """Debian's nginx: one worker, a pool of upstream connections, no access log."""
-    return _nginx(folder, _NGINX_PROXY.format(port=listen, upstream=upstream))
+    return nginx_command(folder, _NGINX_PROXY.format(port=listen, upstream=upstream))
 
 
 def nginx_grpc(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
     """`grpc_pass` with a pool of upstream connections, each of which has one call at a time."""
-    return _nginx(folder, _NGINX_GRPC.format(port=listen, upstream=upstream))
+    return nginx_command(folder, _NGINX_GRPC.format(port=listen, upstream=upstream))
 
 
 def nginx_bodies(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
@@ -157,14 +138,22 @@ def nginx_bodies(folder: Path, listen: int, upstream: int, profile: Path) -> Com
 
     No limit on bodies, because the default of 1 MB refuses them. No buffering of requests: it would write a 10 MB body to the
     disk before the model hears of the call. Buffering of responses as by default: it frees the model server from slow
-    clients, and with fast ones as here nothing is written to the disk.
+    clients, and fast ones as here leave nothing to be written to the disk.
     """
-    return _nginx(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, request_buffering="off"))
+    return nginx_command(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, more="proxy_request_buffering off;"))
 
 
 def nginx_buffering(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
-    """The same with requests buffered as by default: for information, no figure is measured against it."""
-    return _nginx(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, request_buffering="on"))
+    """The same with requests buffered as by default."""
+    return nginx_command(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, more=""))
+
+
+_WIDE = "proxy_request_buffering off; client_body_buffer_size 256k; proxy_buffers 4 256k; proxy_busy_buffers_size 512k;"
+
+
+def nginx_wide(folder: Path, listen: int, upstream: int, profile: Path) -> Command:
+    """The same as `nginx_bodies` with larger buffers, which few set and which take their memory for each request."""
+    return nginx_command(folder, _NGINX_BODIES.format(port=listen, upstream=upstream, more=_WIDE))
 
 
 def _socket_address(port: int) -> dict[str, Any]:
@@ -261,7 +250,12 @@ def outrider(folder: Path, listen: int, upstream: int, profile: Path) -> Command
 
 PEERS: dict[str, Prepare] = {"outrider": outrider, "nginx": nginx, "envoy": envoy, "aiohttp": aiohttp}
 GRPC_PEERS: dict[str, Prepare] = {"outrider": outrider, "nginx": nginx_grpc, "envoy": envoy_grpc}
-BODY_PEERS: dict[str, Prepare] = {"outrider": outrider, "nginx": nginx_bodies, "nginx-buffering": nginx_buffering}
+BODY_PEERS: dict[str, Prepare] = {
+    "outrider": outrider,
+    "nginx": nginx_bodies,
+    "nginx-wide": nginx_wide,
+    "nginx-buffering": nginx_buffering,
+}
 
 
 def _clean_environ() -> dict[str, str]:
@@ -273,53 +267,3 @@ def started(name: str, command: Command, core: int, folder: Path) -> Iterator[Ch
     """Run a command until the block ends."""
     with running(name, command.words, core, folder / "log", {**_clean_environ(), **command.environ}) as child:
         yield child
-
-
-@contextmanager
-def _serving(core: int, folder: Path, prepare: Callable[[int], Command]) -> Iterator[int]:
-    (port,) = free_ports(1)
-    with started("upstream", prepare(port), core, folder) as child:
-        child.wait_until_accepting(port)
-        yield port
-        child.check()
-
-
-def upstream(core: int, folder: Path) -> AbstractContextManager[int]:
-    """Run the fixed upstream, an nginx that answers every request alike; gives its port."""
-    folder.mkdir()
-    return _serving(core, folder, lambda port: _nginx(folder, _NGINX_UPSTREAM.format(port=port, answer=ANSWER)))
-
-
-def grpc_upstream(core: int, folder: Path, path: str, answer: bytes, *, quick: bool) -> AbstractContextManager[int]:
-    """Run a server that answers every gRPC call alike, with ``grpc-status: 0`` in the trailers; gives its port.
-
-    Parameters
-    ----------
-    core
-        Where it runs.
-    folder
-        One that does not exist.
-    path
-        The only one that `quick` answers.
-    answer
-        The body: a message with gRPC's five bytes in front.
-    quick
-        nghttpd instead of nginx. It is twice as fast and compresses headers with the dynamic table, as gRPC servers do, but
-        can't send a content type, so its answers are not quite gRPC's.
-    """
-    files = folder / "files"
-    (files / path.lstrip("/")).parent.mkdir(parents=True)
-    for file in (files / path.lstrip("/"), files / "answer"):
-        file.write_bytes(answer)
-    if quick:
-        options = ["--no-tls", "--address=127.0.0.1", f"--htdocs={files}", "--trailer=grpc-status: 0"]
-        nghttpd = [_program("nghttpd"), *options]
-        return _serving(core, folder, lambda port: Command([*nghttpd, str(port)]))
-    return _serving(core, folder, lambda port: _nginx(folder, _NGINX_GRPC_UPSTREAM.format(port=port, folder=files)))
-
-
-def bulk_upstream(core: int, folder: Path) -> AbstractContextManager[int]:
-    """Run a server that throws away bodies of any size and answers with as much as it is asked for; gives its port."""
-    folder.mkdir()
-    script = str(Path(__file__).with_name("bulk.py"))
-    return _serving(core, folder, lambda port: Command([sys.executable, script, "serve", str(port)]))

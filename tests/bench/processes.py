@@ -31,15 +31,6 @@ def cores() -> tuple[int, int]:
     return usable[0], usable[1]
 
 
-def free_ports(count: int) -> list[int]:
-    """Find ports that nothing listens on; all are different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
-
-
 def end_on_sigterm() -> None:
     """Let SIGTERM unwind the stack like Ctrl-C does, so that every child is stopped."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -88,11 +79,10 @@ class Child:
         process = psutil.Process(self.process.pid)
         return process.memory_info().rss, sum(child.memory_info().rss for child in process.children(recursive=True))
 
-    def peak_bytes(self) -> int:
-        """Give the most memory that was ever resident, of the process without its children."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
+    def peak_bytes(self) -> tuple[int, int]:
+        """Give the most memory that was ever resident, of the process and of all its children together."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return _peak_bytes(self.process.pid), sum(_peak_bytes(child.pid) for child in children)
 
     def stop(self) -> None:
         """Ask with SIGTERM, then kill; whatever it started goes too."""
@@ -105,6 +95,11 @@ class Child:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
         self.process.wait()
+
+
+def _peak_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -21,10 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench import load
 from tests.bench.load import STEADY_RATE
-from tests.bench.peers import PEERS, upstream
+from tests.bench.peers import PEERS
 from tests.bench.rounds import Bench, Tested, main, must_succeed
 from tests.bench.rows import bodies
 from tests.bench.table import MB, Column, Goal
+from tests.bench.upstreams import upstream
 
 CONNECTIONS = 16
 WARM_S = 1

@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic
 
+from agent.demo.processes import free_ports
 from tests.bench import scrape
 from tests.bench.load import Load
 from tests.bench.peers import Prepare, started
-from tests.bench.processes import BenchError, Child, cores, end_on_sigterm, free_ports
+from tests.bench.processes import BenchError, Child, cores, end_on_sigterm
 from tests.bench.scrape import Counted
 from tests.bench.table import Column, Goal, RoundT, compare, medians, table
 from tests.bench.training import write_training_profile
