@@ -7,9 +7,7 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
-from asyncio.subprocess import Process
 from collections.abc import Mapping
 
 import uvloop
@@ -17,36 +15,25 @@ import uvloop
 from agent import config
 from agent.config import Settings
 from agent.errors import ConfigError
+from agent.keeper import MonitorKeeper
 from agent.log import set_up
-from agent.proxy.context import Context
+from agent.proxy.files import raise_limit
 from agent.proxy.priority import ask_for_short_slices
 from agent.proxy.server import ProxyServer
 from agent.proxy.trace import Sampler, sampler_of
 
 log = logging.getLogger("outrider")
 
-_FIRST_BACKOFF_S = 0.5
-_LONGEST_BACKOFF_S = 30.0
-_SOUND_LIFE_S = 60.0
-"""A monitor that lived this long was sound: the next restart waits the first back-off again."""
-
-_LAST_EXPORT_S = 10.0
-"""How long the monitor may take to export a last time."""
-
-_SOCKET_BYTES = 1 << 20
-
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-"""The monitor's arrays are short: threads of its own cost six times the CPU time of the work they share, beside the model."""
-
 
 def run(environ: Mapping[str, str]) -> int:
-    """Be the sidecar until SIGTERM or SIGINT.
+    """Be the sidecar until SIGTERM or SIGINT. SIGHUP makes it read its files again.
 
     Returns
     -------
     int
         0 after an orderly end, 2 where the configuration has faults (each is printed).
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until its handler is there: it never ends the process
     try:
         settings, sampler = _configure(environ)
         set_up(settings.log_level)
@@ -76,7 +63,9 @@ def _configure(environ: Mapping[str, str]) -> tuple[Settings, Sampler | None]:
 
 async def _run(settings: Settings, sampler: Sampler | None, environ: Mapping[str, str]) -> int:
     ask_for_short_slices()
+    raise_limit()
     loop = asyncio.get_running_loop()
+    orders = _Orders(loop)
     server = ProxyServer(loop, settings, sampler)
     context = server.context
     await server.open()
@@ -85,97 +74,50 @@ async def _run(settings: Settings, sampler: Sampler | None, environ: Mapping[str
     # What start-up left behind stays for good: no collection looks at it again, which took 1.8 ms each time.
     gc.collect()
     gc.freeze()
-    stopping = _signals(loop)
     keeper = MonitorKeeper(context, environ)
+    server.monitor_status = keeper.status
     keeping = loop.create_task(keeper.keep())
-    signal_number = await stopping
-    _quit_on_the_next_signal(loop)
-    await server.drain(delay_s=settings.drain_delay_s if signal_number == signal.SIGTERM else 0.0)
-    keeping.cancel()
+    rereading = loop.create_task(_reread(orders.reread, server, keeper))
+    stop = await orders.stop
+    await server.drain(delay_s=settings.drain_delay_s if stop == signal.SIGTERM else 0.0)
+    rereading.cancel()
     await keeper.finish()
+    await keeping
+    await server.close()
     log.info("stopped exchanges=%d records_dropped=%d", context.counters.exchanges, context.counters.records_dropped)
     return 0
 
 
-def _signals(loop: asyncio.AbstractEventLoop) -> asyncio.Future[int]:
-    stopping: asyncio.Future[int] = loop.create_future()
-
-    def stop(number: int) -> None:
-        if not stopping.done():
-            stopping.set_result(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
-    return stopping
+async def _reread(asked: asyncio.Event, server: ProxyServer, keeper: MonitorKeeper) -> None:
+    """Read all files again as often as that is asked; what is asked meanwhile is done once more afterwards."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        log.info("reading files again")
+        server.reload()
+        await keeper.reload()
 
 
-def _quit_on_the_next_signal(loop: asyncio.AbstractEventLoop) -> None:
-    loop.remove_signal_handler(signal.SIGINT)
-    loop.add_signal_handler(signal.SIGINT, os._exit, 130)
+class _Orders:
+    """What signals ask for.
 
-
-class MonitorKeeper:
-    """Starts the monitor, and starts it again when it dies.
-
-    Parameters
+    Attributes
     ----------
-    context
-        Whose tap is connected to the monitor.
-    environ
-        What the monitor is configured by: the same variables.
+    stop
+        The number of the first signal that ends the process. After it, SIGINT ends it at once.
+    reread
+        Set by SIGHUP, which never ends the process.
     """
 
-    def __init__(self, context: Context, environ: Mapping[str, str]) -> None:
-        self._context = context
-        self._environ = _ONE_THREAD | dict(environ)
-        self._process: Process | None = None
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.stop: asyncio.Future[int] = loop.create_future()
+        self.reread = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self.reread.set)
 
-    async def keep(self) -> None:
-        """Run one monitor after another, until cancelled."""
-        loop = self._context.loop
-        backoff_s = _FIRST_BACKOFF_S
-        while True:
-            started = loop.time()
-            try:
-                self._process = await self._start()
-                code = await self._process.wait()
-            except OSError as error:
-                code = error.errno or 1
-            if loop.time() - started > _SOUND_LIFE_S:
-                backoff_s = _FIRST_BACKOFF_S
-            log.error("monitor died; inference goes on without it exit_code=%d restart_in_s=%g", code, backoff_s)
-            await asyncio.sleep(backoff_s)
-            backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-            self._context.counters.monitor_restarts += 1
-
-    async def _start(self) -> Process:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "agent",
-                "monitor",
-                str(theirs.fileno()),
-                env=self._environ,
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-            )
-        await self._context.loop.create_connection(lambda: self._context.tap, sock=ours)
-        return process
-
-    async def finish(self) -> None:
-        """Let the monitor take in the rest, export a last time and end."""
-        self._context.tap.finish()
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        try:
-            async with asyncio.timeout(_LAST_EXPORT_S):
-                await process.wait()
-        except TimeoutError:
-            log.warning("the monitor took too long to export a last time; stopping it after_s=%g", _LAST_EXPORT_S)
-            process.kill()
-            await process.wait()
+    def _stop(self, number: int) -> None:
+        if not self.stop.done():
+            self.stop.set_result(number)
+            self._loop.add_signal_handler(signal.SIGINT, os._exit, 130)
