@@ -79,11 +79,12 @@ class Context:
             self._refused_before = True
             log.warning("refused a request that can not be relayed safely; further ones are only counted reason=%r", reason)
 
-    def lose_track(self, reason: str) -> None:
+    def lose_track(self, error: Exception) -> None:
         """Count a connection that can't be followed any further and goes on as a tunnel; the first one is said in the log."""
         self.counters.faults += 1
         if not self._lost_before:
             self._lost_before = True
+            reason = f"{type(error).__name__}: {error}"
             log.warning("a connection can not be followed; it goes on unseen, further ones are only counted reason=%r", reason)
 
 

@@ -11,7 +11,6 @@ from agent.proxy import answers
 from agent.proxy.flight import FROM_UPSTREAM, Flight, Flights
 from agent.proxy.framing import MORE, Body, LengthBody, UntilCloseBody, body_of
 from agent.proxy.heads import (
-    NotHttpError,
     RefusedError,
     TooLongError,
     check_beginning,
@@ -128,9 +127,9 @@ class Http1(Talk):
                     end = self._body.feed(data, position)
                     piece = data[position:end] if end != MORE else data[position:] if position else data
                     position += len(piece)
+                    out.append(piece)
                     flight = self._flights[-1]
                     flight.keep_request(piece, self._context.tap)
-                    out.append(piece)
                     if end != MORE:
                         self._body = None
                         sent.append(flight)
@@ -145,7 +144,7 @@ class Http1(Talk):
         except RefusedError as error:
             self._write(out, sent)
             self._refuse(error)
-        except NotHttpError as error:
+        except Exception as error:  # noqa: BLE001 - no HTTP, or a defect of ours: the bytes go on either way
             self._write(out, sent)
             self._give_up(data[position:], error)
         else:
@@ -239,7 +238,7 @@ class Http1(Talk):
 
     def _give_up(self, rest: bytes, error: Exception) -> None:
         """Relay the rest of the link unseen: it stopped being HTTP that can be followed."""
-        self._context.lose_track(str(error))
+        self._context.lose_track(error)
         self.land(Outcome.TUNNEL)
         if self._refusal:
             self._link.client.abort()
@@ -255,49 +254,50 @@ class Http1(Talk):
         now_ns = context.now_ns()
         self._link.client.write(data)
         flights = self._flights
-        if flights and self._answer_body is None and not self._answer_held:
-            flight = flights[0]
-            end = data.find(_HEAD_END) + 4
-            facts = context.responses.get(data[:end])
-            if facts is not None and end + facts.plain_length == len(data) and flight.is_plain:
-                flights.popleft()
-                flight.land_whole(data, facts.status, now_ns, context.tap)
-                self._completed()
-                return
-        if self._answer_held:
-            data, self._answer_held = self._answer_held + data, b""
-        self._follow_answer(data, now_ns)
+        try:
+            if flights and self._answer_body is None and not self._answer_held:
+                flight = flights[0]
+                end = data.find(_HEAD_END) + 4
+                facts = context.responses.get(data[:end])
+                if facts is not None and end + facts.plain_length == len(data) and flight.is_plain:
+                    flights.popleft()
+                    flight.land_whole(data, facts.status, now_ns, context.tap)
+                    self._completed()
+                    return
+            self._follow_answer(data, now_ns)
+        except Exception as error:  # noqa: BLE001 - what can't be read is only no longer followed: the bytes are out already
+            self._give_up(b"", error)
+            if isinstance(self._link.talk, Tunnel):
+                self._link.talk.passed_before(sent=len(data))
 
     def _follow_answer(self, data: bytes, now_ns: int) -> None:
         link, tap, flights = self._link, self._context.tap, self._flights
+        if self._answer_held:
+            data, self._answer_held = self._answer_held + data, b""
         position, size = 0, len(data)
-        try:
-            while position < size and link.talk is self:
-                if not flights:
-                    raise RefusedError("a response that nobody asked for")
-                flight = flights[0]
-                body = self._answer_body
-                if body is not None:
-                    end = body.feed(data, position)
-                    piece = data[position:end] if end != MORE else data[position:] if position else data
-                    position += len(piece)
-                    flight.keep_response(piece, tap)
-                    if not isinstance(body, LengthBody):
-                        flight.mark(now_ns, len(piece), FROM_UPSTREAM, tap, first=not flight.early)
-                    if end != MORE:
-                        self._answered(flight, now_ns)
-                    continue
-                end = data.find(_HEAD_END, position)
-                if not flight.first_byte_ns:
-                    flight.first_byte_ns = now_ns
-                if end < 0:
-                    self._hold_answer(data[position:])
-                    return
-                self._begin_answer(flight, data[position : end + 4], now_ns)
-                position = end + 4
-        except (RefusedError, NotHttpError) as error:
-            # The bytes are out already; what can't be read is only no longer followed.
-            self._give_up(b"", error)
+        while position < size and link.talk is self:
+            if not flights:
+                raise RefusedError("a response that nobody asked for")
+            flight = flights[0]
+            body = self._answer_body
+            if body is not None:
+                end = body.feed(data, position)
+                piece = data[position:end] if end != MORE else data[position:] if position else data
+                position += len(piece)
+                flight.keep_response(piece, tap)
+                if not isinstance(body, LengthBody):
+                    flight.mark(now_ns, len(piece), FROM_UPSTREAM, tap, first=not flight.early)
+                if end != MORE:
+                    self._answered(flight, now_ns)
+                continue
+            end = data.find(_HEAD_END, position)
+            if not flight.first_byte_ns:
+                flight.first_byte_ns = now_ns
+            if end < 0:
+                self._hold_answer(data[position:])
+                return
+            self._begin_answer(flight, data[position : end + 4], now_ns)
+            position = end + 4
         if isinstance(link.talk, Tunnel):
             link.talk.passed_before(sent=size - position)
 

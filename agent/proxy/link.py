@@ -110,6 +110,16 @@ class Link:
         self._congested = congested
         self._read()
 
+    def hold_upstream_back(self, hold: bool) -> None:
+        """Read no more from the upstream while the client takes no more, or read on."""
+        upstream = self.upstream
+        if upstream is None or upstream.is_closing():
+            return
+        if hold:
+            upstream.pause_reading()
+        else:
+            upstream.resume_reading()
+
     def _read(self) -> None:
         if self.client.is_closing():
             return
@@ -217,13 +227,11 @@ class ClientSide(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from the upstream until the client has taken what waits."""
-        if self._link.upstream is not None:
-            self._link.upstream.pause_reading()
+        self._link.hold_upstream_back(True)
 
     def resume_writing(self) -> None:
         """Go on reading from the upstream."""
-        if self._link.upstream is not None:
-            self._link.upstream.resume_reading()
+        self._link.hold_upstream_back(False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the link."""

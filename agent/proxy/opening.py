@@ -91,6 +91,9 @@ class Opening(Talk):
         link, held, head = self._link, self._held, head_of(self._held)
         if not (link.client_has_ended or head or self._is_enough(self._spoken())):
             return
+        if not held:
+            link.client.close()
+            return
         self._held = b""
         link.lane.unreachable(error)
         if head is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from agent.exchange import Outcome
 from agent.proxy.http2.follow import Follower
-from agent.proxy.http2.frames import BrokenError
 from agent.proxy.link import Link
 from agent.proxy.talk import Talk
 from agent.proxy.tunnel import become_tunnel
@@ -41,7 +40,7 @@ class Http2(Talk):
         try:
             self._follower.from_client(held, since_ns, self._context.now_ns())
             self._follower.from_upstream(said, since_ns)
-        except BrokenError as error:
+        except Exception as error:  # noqa: BLE001 - broken bytes, or a defect of ours: they have passed either way
             self._give_up(error, received=len(held), sent=len(said))
 
     @property
@@ -63,7 +62,7 @@ class Http2(Talk):
             upstream.write(data)
         try:
             self._follower.from_client(data, arrived_ns, now_ns())
-        except BrokenError as error:
+        except Exception as error:  # noqa: BLE001 - broken bytes, or a defect of ours: they have passed either way
             self._give_up(error, received=len(data))
 
     def from_upstream(self, data: bytes) -> None:
@@ -72,15 +71,15 @@ class Http2(Talk):
         self._link.client.write(data)
         try:
             self._follower.from_upstream(data, arrived_ns)
-        except BrokenError as error:
+        except Exception as error:  # noqa: BLE001 - broken bytes, or a defect of ours: they have passed either way
             self._give_up(error, sent=len(data))
             return
         if self._context.draining:
             self.wind_down()
 
-    def _give_up(self, error: BrokenError, *, received: int = 0, sent: int = 0) -> None:
+    def _give_up(self, error: Exception, *, received: int = 0, sent: int = 0) -> None:
         """Relay the rest of the link unseen; the last bytes of one side have passed already."""
-        self._context.lose_track(str(error))
+        self._context.lose_track(error)
         self.land(Outcome.TUNNEL)
         become_tunnel(self._link, protocol="http/2", received=received, sent=sent)
 
