@@ -83,7 +83,7 @@ class ProxyServer:
             lane = Lane(self.context, upstream, self._upstream_tls if upstream.scheme == "https" else None)
             certificate = self._certificates[index] if self._certificates else None
             self._listeners.append(await self._listen(lane, opened, certificate))
-        self._health = await loop.create_server(lambda: HealthSide(lambda: not self.unready()), sock=health)
+        self._health = await loop.create_server(lambda: HealthSide(self, loop), sock=health)
         watch.on_change = self._learn_protocol
         self._lag.start()
         self._run_beside(watch.run())

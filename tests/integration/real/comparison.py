@@ -15,9 +15,10 @@ import pytest
 
 from tests.integration.real.servers import Ports
 from tests.parts import free_ports, wait_until
-from tests.sidecar import ROOT, Sidecar, sidecar
+from tests.sidecar import ROOT, Sidecar, fetch, sidecar
 
 CALLS_TIMEOUT_S = 100
+NO_STATUS = ""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Call:
     http
         Exchanges over HTTP.
     grpc
-        Exchanges over gRPC by status code; the empty text stands for those whose status never came.
+        Exchanges over gRPC by status code; those under `NO_STATUS` ended before one came, and count as no call.
     sent, received
         gRPC messages of all its exchanges.
     outcome
@@ -62,6 +63,10 @@ def over_http(name: str, shows: str, exchanges: int = 1, outcome: str = "complet
 def over_grpc(name: str, shows: str, status: int = 0, sent: int = 1, received: int = 1, exchanges: int = 1) -> Call:
     """Describe a call over gRPC whose exchanges all end with one status."""
     return Call(name, shows, grpc={str(status): exchanges}, sent=sent, received=received)
+
+
+CANCELLED = Call("bare_cancelled", '"status": "CANCELLED"', grpc={NO_STATUS: 1}, sent=1, outcome="client_gone")
+"""Goes alone: how many messages were on their way when the client went is not certain."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +110,23 @@ class Comparison:
         """Each gRPC call is counted once, under the status that its client saw."""
         expected: Counter[str] = Counter()
         for call in self.calls:
-            expected.update(call.grpc)
+            expected.update({status: number for status, number in call.grpc.items() if status != NO_STATUS})
         assert self.by_label("outrider_grpc_calls_total", "rpc_grpc_status_code") == expected
 
     def check_messages(self) -> None:
         """Each gRPC message is counted once, in its direction."""
         expected = {"request": sum(call.sent for call in self.calls), "response": sum(call.received for call in self.calls)}
         assert self.by_label("outrider_messages_total", "direction") == expected
+
+    def check_cancelled(self) -> None:
+        """The one call ended early: its answers are those of the server, and at least what the client got is counted."""
+        self.check_answer(CANCELLED)
+        self.check_exchanges()
+        self.check_grpc_calls()
+        messages = self.by_label("outrider_messages_total", "direction")
+        assert messages["request"] == 1
+        assert 3 <= messages["response"] < 400
+        self.check_faults()
 
     def check_faults(self) -> None:
         """Neither process met anything that it did not understand, and the sidecar ended as it should."""
@@ -140,16 +155,35 @@ def compare(python: Path, server: Ports, calls: Sequence[Call], folder: Path) ->
     names = [call.name for call in calls]
     direct = _call(python, server, names)
     lanes = Ports(*free_ports(2))
-    settings = {
-        "OUTRIDER_LISTEN": f"127.0.0.1:{lanes.http},127.0.0.1:{lanes.grpc}",
-        "OUTRIDER_UPSTREAM": f"http://127.0.0.1:{server.http},http://127.0.0.1:{server.grpc}",
-    }
     expected = sum(call.exchanges for call in calls)
-    with sidecar(folder, server.http, settings) as running:
+    with sidecar(folder, server.http, _lanes(lanes, server)) as running:
         through = _call(python, lanes, names)
         metrics = _counted(running, expected)
         exit_code = running.stop()
     return Comparison(calls, direct, through, metrics, exit_code, running.log())
+
+
+def _lanes(lanes: Ports, server: Ports) -> dict[str, str]:
+    """Settings of one sidecar before both ports."""
+    return {
+        "OUTRIDER_LISTEN": f"127.0.0.1:{lanes.http},127.0.0.1:{lanes.grpc}",
+        "OUTRIDER_UPSTREAM": f"http://127.0.0.1:{server.http},http://127.0.0.1:{server.grpc}",
+    }
+
+
+def readiness(server: Ports, checks: str, folder: Path) -> tuple[int, str]:
+    """What ``/readyz`` says once both ports were asked: status and text."""
+    settings = _lanes(Ports(*free_ports(2)), server) | {"OUTRIDER_READY": checks}
+    said: list[tuple[int, str]] = []
+
+    def asked() -> bool:
+        status, body = fetch(running.health, "/readyz") or (0, b"not asked yet")
+        said.append((status, body.decode()))
+        return "not asked yet" not in said[-1][1]
+
+    with sidecar(folder, server.http, settings, wait_for_monitor=False) as running:
+        wait_until(asked, "both ports are asked")
+    return said[-1]
 
 
 def _call(python: Path, ports: Ports, names: Sequence[str]) -> dict[str, Any]:

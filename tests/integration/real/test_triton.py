@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.integration.real.comparison import Call, Comparison, compare, over_grpc, over_http
+from tests.integration.real.comparison import CANCELLED, Call, Comparison, compare, over_grpc, over_http, readiness
 from tests.integration.real.environments import TRITON
-from tests.integration.real.servers import triton
+from tests.integration.real.servers import Ports, triton
 
 pytestmark = pytest.mark.timeout(1200)  # the first time, its environment is installed
 
@@ -59,10 +62,14 @@ CALLS = (
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    folder = tmp_path_factory.mktemp("triton")
-    with triton(folder) as ports:
-        return compare(TRITON.python, ports, CALLS, folder)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    with triton(tmp_path_factory.mktemp("triton")) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def comparison(server: Ports, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    return compare(TRITON.python, server, CALLS, tmp_path_factory.mktemp("sidecar"))
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
@@ -84,3 +91,18 @@ def test_each_message_is_counted_in_its_direction(comparison: Comparison) -> Non
 
 def test_nothing_is_a_fault(comparison: Comparison) -> None:
     comparison.check_faults()
+
+
+def test_a_cancelled_stream_is_one_call_without_a_status(server: Ports, tmp_path: Path) -> None:
+    compare(TRITON.python, server, [CANCELLED], tmp_path).check_cancelled()
+
+
+def test_readiness_asks_both_ports(server: Ports, tmp_path: Path) -> None:
+    assert readiness(server, "http:/v2/health/ready,grpc", tmp_path) == (200, "ready\n")
+
+
+def test_readiness_says_what_the_server_lacks(server: Ports, tmp_path: Path) -> None:
+    status, reason = readiness(server, "http:/v2/models/tulips/ready,grpc:tulips", tmp_path)
+    assert status == 503
+    print(reason)
+    assert 0
