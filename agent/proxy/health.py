@@ -7,10 +7,7 @@ as long as calls are under way.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import NamedTuple, Protocol, cast
-
-log = logging.getLogger("outrider.proxy")
 
 _HEAD_END = b"\r\n\r\n"
 _MAX_HEAD_BYTES = 8192
@@ -111,46 +108,34 @@ class HealthSide(asyncio.Protocol):
         return self._is_congested or self._draining is not None
 
     def _go_on(self) -> None:
-        position = 0
+        held, position = self._held, 0
         try:
             while not (self._waits or self._transport.is_closing()):
-                end = self._step(position)
-                if end < 0:
+                if self._request is None:
+                    end = held.find(_HEAD_END, position)
+                    if (end if end >= 0 else len(held)) - position > _MAX_HEAD_BYTES:
+                        raise _BadRequestError("a head that is too long")
+                    if end < 0:
+                        break
+                    self._request = _read(held[position:end])
+                    self._unread = self._request.length
+                    position = end + len(_HEAD_END)
+                piece = min(self._unread, len(held) - position)
+                self._unread -= piece
+                position += piece
+                if self._unread:
                     break
-                position = end
+                request, self._request = self._request, None
+                self._take(request)
         except _BadRequestError as error:
             self._answer(_Request(b"", b"", b"", 0, is_last=True), _Answer(b"400 Bad Request", str(error)))
-            return
-        self._held = self._held[position:]
+        self._held = held[position:]
         if self._transport.is_closing():
             return
         if self._waits:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-
-    def _step(self, position: int) -> int:
-        """Take a head or a piece of a body at `position`; give where it ends, -1 where more has to come."""
-        held = self._held
-        if self._request is None:
-            end = held.find(_HEAD_END, position)
-            if (end if end >= 0 else len(held)) - position > _MAX_HEAD_BYTES:
-                raise _BadRequestError("a head that is too long")
-            if end < 0:
-                return -1
-            self._request = _read(held[position:end])
-            self._unread = self._request.length
-            position = end + len(_HEAD_END)
-        piece = min(self._unread, len(held) - position)
-        self._unread -= piece
-        if not self._unread:
-            request, self._request = self._request, None
-            self._take(request)
-        elif not piece and position == len(held):
-            # Nothing of the body is here yet; what is taken of the head has to go.
-            self._held = b""
-            return -1 if not held[position:] and position == 0 else position
-        return position + piece
 
     def _take(self, request: _Request) -> None:
         if request.path == b"/drain" and request.method == b"POST":
