@@ -12,6 +12,7 @@ import pytest
 from agent.decode import decoder as module
 from agent.decode.decoder import Decoder
 from agent.exchange import MARK, Exchange, Flag, Outcome
+from agent.proxy.http2.fields import answer_head, call_head
 from agent.spelling import CustomRoute
 from tests.exchanges import as_lists, exchange, json_exchange, request_bytes, response_bytes
 
@@ -104,6 +105,18 @@ def test_streams_of_json_are_read_like_any_other() -> None:
         assert as_lists(batch.inputs) == {"0": [1.0] * 4, "1": [2.0] * 4}
         assert as_lists(batch.outputs) == {"0": [3.0] * 4}
         assert (result.undecoded, result.unobserved) == ({}, {})
+
+
+def test_heads_are_read_as_the_proxy_writes_them() -> None:
+    kind = (b"content-type", b"application/json")
+    pseudo = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"model:80"), (b":path", PREDICT.encode())]
+    asked = call_head([*pseudo, kind, (b"cookie", b"a=b"), (b"cookie", b"c=d"), (b"x", "größe".encode())])
+    answered = answer_head([(b":status", b"200"), kind, (b"grpc-message", b"")])
+    made = exchange(
+        asked.text + json.dumps(QUESTION).encode(), answered.text + json.dumps(ANSWER).encode(), protocol=asked.head.protocol
+    )
+    result = Decoder().decode([made])
+    assert (result.decoded, result.undecoded) == ({"kserve-v1": 1}, {})
 
 
 def test_a_stream_without_its_bodies_still_has_its_route() -> None:
