@@ -74,9 +74,33 @@ class Sidecar:
         return self.process.wait(within_s)
 
 
+_WITH_FILES = (
+    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (%d, %d)); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Takes a limit of open files, for good, and becomes what its arguments say."""
+
+
 @contextmanager
-def sidecar(tmp_path: Path, upstream: int, settings: Mapping[str, str], *, wait_for_monitor: bool = True) -> Iterator[Sidecar]:
-    """Run ``outrider run`` before a local port; the settings are environment variables."""
+def sidecar(
+    tmp_path: Path,
+    upstream: int,
+    settings: Mapping[str, str],
+    *,
+    wait_for_monitor: bool = True,
+    files: int = 0,
+    stderr: Path | None = None,
+) -> Iterator[Sidecar]:
+    """Run ``outrider run`` before a local port.
+
+    Parameters
+    ----------
+    settings
+        Environment variables.
+    files
+        How many files it may have open; 0 for as many as this process.
+    stderr
+        Where its log goes instead of to a file of its own.
+    """
     port, admin, health = free_ports(3)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OUTRIDER_", "OTEL_"))}
     environ |= {
@@ -87,9 +111,10 @@ def sidecar(tmp_path: Path, upstream: int, settings: Mapping[str, str], *, wait_
         "OUTRIDER_DRAIN_DELAY": "0s",
         **settings,
     }
-    log_path = tmp_path / f"sidecar-{port}.log"
+    log_path = stderr or tmp_path / f"sidecar-{port}.log"
+    limited = [sys.executable, "-c", _WITH_FILES, str(files)] if files else []
     with log_path.open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "agent", "run"], cwd=ROOT, env=environ, stderr=log)
+        process = subprocess.Popen([*limited, sys.executable, "-m", "agent", "run"], cwd=ROOT, env=environ, stderr=log)
         running = Sidecar(process, port, admin, health, log_path)
         try:
             wait_until(lambda: fetch(health, "/readyz") is not None or process.poll() is not None, "readiness")
