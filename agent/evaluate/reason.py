@@ -14,6 +14,9 @@ from agent.stats.drift.bins import counts_of
 
 _BY_NAME = {statistic.name: statistic for statistic in STATISTICS}
 
+_TELLING = 0.1
+"""Standard deviations that a median must be away from zero: ten times its own noise at 10,000 rows."""
+
 SAME_SCALE = 0.2
 """Median and spread changed by the same factor if the factors agree to this part."""
 
@@ -99,6 +102,8 @@ def _scale_factor(current: NumericSummary, reference: NumericSummary) -> float |
     median, before = median_of(current), median_of(reference)
     if not (median and before and median * before > 0 and current.variance > 0 and reference.variance > 0):
         return None
+    if abs(before) < _TELLING * math.sqrt(reference.variance):
+        return None  # around zero the median is mostly noise, and so is any ratio of two
     ratio, spread = median / before, math.sqrt(current.variance / reference.variance)
     if 1 / 1.5 < ratio < 1.5 or not (math.isfinite(ratio) and math.isfinite(spread)) or ratio <= 0:
         return None
