@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import Callable
+from typing import Any
 
 from agent.config import Settings
 from agent.proxy.counters import Counters
@@ -32,6 +33,7 @@ class Context:
     """
 
     __slots__ = (
+        "_defect_before",
         "_lost_before",
         "_refused_before",
         "connect_timeout_s",
@@ -64,6 +66,7 @@ class Context:
         self.responses: Memo[ResponseHead] = Memo()
         self.draining = False
         self.now_ns = self.tap.now_ns
+        self._defect_before = False
         self._lost_before = False
         self._refused_before = False
 
@@ -86,6 +89,15 @@ class Context:
             self._lost_before = True
             reason = f"{type(error).__name__}: {error}"
             log.warning("a connection can not be followed; it goes on unseen, further ones are only counted reason=%r", reason)
+
+    def defect(self, _loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+        """Count an error that nobody caught; the first one is said in the log. It is the event loop's exception handler."""
+        self.counters.faults += 1
+        if not self._defect_before:
+            self._defect_before = True
+            log.error(
+                "a defect of Outrider's own; further ones are only counted %s", what["message"], exc_info=what.get("exception")
+            )
 
 
 def connections_allowed() -> int:

@@ -222,8 +222,8 @@ class ClientSide(asyncio.Protocol):
         link.talk.from_client(data)
 
     def eof_received(self) -> bool:
-        """Pass the client's end on and keep the way back open."""
-        return self._link.end_of_client()
+        """Pass the client's end on and keep the way back open. TLS closes both ways at once, as asyncio has it."""
+        return self._link.end_of_client() and self._link.client.can_write_eof()
 
     def pause_writing(self) -> None:
         """Stop reading from the upstream until the client has taken what waits."""
@@ -261,7 +261,7 @@ class UpstreamSide(asyncio.Protocol):
         """Pass the upstream's end on."""
         link = self._link
         link.upstream_has_ended = True
-        return link.talk.upstream_ended() and not link.client_has_ended
+        return link.talk.upstream_ended() and not link.client_has_ended and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Stop reading from the client until the upstream has taken what waits."""

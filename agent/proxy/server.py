@@ -76,6 +76,7 @@ class ProxyServer:
             With every port that can't be had and every file that can't be used.
         """
         loop, settings = self.context.loop, self._settings
+        loop.set_exception_handler(self.context.defect)
         sockets = self._prepare()
         *inference, health = sockets
         watch = self._watch = Watch(loop, settings, self._upstream_tls)
