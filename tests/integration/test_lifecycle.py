@@ -13,11 +13,13 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 import trustme
 
 from agent.profile.write import write
+from tests.health_service import CHECK, health_service
 from tests.model_server import Handler, Server
 from tests.parts import accepts, free_port, free_ports, wait_until
 from tests.relay import ScriptedServer
@@ -334,6 +336,28 @@ def test_http2_is_not_offered_for_an_upstream_that_does_not_speak_it(tmp_path: P
         with secure(running, "a.example", "h2", "http/1.1") as connection:
             assert connection.selected_alpn_protocol() == "http/1.1"
             assert ask(connection).endswith(b"[3]}")
+
+
+def test_grpc_over_tls_reaches_a_plain_server_that_speaks_http2(tmp_path: Path) -> None:
+    settings = issue(tmp_path, "a.example") | {"OUTRIDER_READY": "grpc:model"}
+    with health_service({"": 1, "model": 1}) as port, without_monitor(tmp_path, port, **settings) as running:
+        wait_until(lambda: "clients are offered protocols=h2,http/1.1" in running.log(), "the choice")
+        assert readyz(running) == (200, "ready\n")
+        roots = grpc.ssl_channel_credentials(AUTHORITY.cert_pem.bytes())
+        names = (("grpc.ssl_target_name_override", "a.example"),)
+        with grpc.secure_channel(f"127.0.0.1:{running.port}", roots, names) as channel:
+            check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(CHECK, None, None)
+            assert check(b"", timeout=20) == b"\x08\x01"
+
+
+def test_readiness_follows_the_health_service(tmp_path: Path) -> None:
+    statuses = {"": 1}
+    with health_service(statuses) as port, without_monitor(tmp_path, port, OUTRIDER_READY="grpc") as running:
+        wait_until(lambda: readyz(running)[0] == 200, "readiness")
+        statuses[""] = 2
+        wait_until(lambda: readyz(running) == (503, f"upstream http://127.0.0.1:{port}: NOT_SERVING\n"), "the reason")
+        statuses[""] = 1
+        wait_until(lambda: readyz(running)[0] == 200, "readiness again")
 
 
 # Files

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.proxy.health import HealthSide
 from tests.unit.proxy.fakes import FakeLoop, FakeTransport
@@ -61,7 +63,8 @@ def opened(reason: str = "", loop: FakeLoop | None = None) -> tuple[HealthSide, 
 def ask(*pieces: bytes, reason: str = "") -> bytes:
     side, transport = opened(reason)
     for piece in pieces:
-        side.data_received(piece)
+        if not transport.closed:
+            side.data_received(piece)
     return transport.written
 
 
@@ -198,6 +201,22 @@ def test_a_closed_connection_leaves_no_timer() -> None:
     side.connection_lost(None)
     loop.advance(1000)
     assert not transport.aborted
+
+
+REQUEST_LINES = [
+    b"GET /livez HTTP/1.1\r\n",
+    b"POST /livez HTTP/1.1\r\n",
+    b"GET /readyz?verbose HTTP/1.0\r\n",
+    b"HEAD /livez HTTP/1.1\r\n",
+]
+FIELDS = [b"content-length: 3\r\n", b"content-length:\r\n", b"connection: close\r\n", b"transfer-encoding: x\r\n"]
+PIECES = st.sampled_from([*REQUEST_LINES, *FIELDS, b"\r\n", b"\n", b"abc", b"\xff", b" "])
+
+
+@given(st.lists(PIECES | st.binary(max_size=9), max_size=20).map(b"".join), st.integers(0, 400), st.integers(0, 400))
+def test_no_bytes_raise_and_where_they_are_cut_makes_no_difference(data: bytes, first: int, second: int) -> None:
+    cut, end = sorted((first, second))
+    assert ask(data[:cut], data[cut:end], data[end:]) == ask(data)
 
 
 # Drains, over real connections

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent import futures
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import trustme
 import uvloop
-from hpack import Encoder
+from hpack import Encoder, HPACKError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.proxy.grpc_health import HealthCall
 from agent.proxy.probe import check, speaks_http2
 from agent.proxy.tls import ListenerTls, upstream_tls
 from agent.spelling import Readiness, Upstream
+from tests.health_service import health_service
 from tests.parts import free_port
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -230,28 +231,6 @@ def test_an_https_upstream_without_tls_is_a_reason() -> None:
 # gRPC, against a real server
 
 
-@contextmanager
-def grpc_server(statuses: dict[str, int]) -> Iterator[int]:
-    """The health service of grpcio; statuses by service as in ``HealthCheckResponse``."""
-
-    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-        service = request[2:].decode()
-        if service not in statuses:
-            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return b"\x08" + bytes([statuses[service]])
-
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    if statuses:
-        handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Check": grpc.unary_unary_rpc_method_handler(answer)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield port
-    finally:
-        server.stop(None).wait(10)
-
-
 @pytest.mark.parametrize(
     ("service", "reason"),
     [
@@ -263,12 +242,12 @@ def grpc_server(statuses: dict[str, int]) -> Iterator[int]:
     ],
 )
 def test_a_real_health_service(service: str, reason: str) -> None:
-    with grpc_server({"": 1, "sick": 2, "new": 0, "odd": 9}) as port:
+    with health_service({"": 1, "sick": 2, "new": 0, "odd": 9}) as port:
         assert check_now(here(port), Readiness("grpc", service)) == reason
 
 
 def test_a_real_server_without_a_health_service() -> None:
-    with grpc_server({}) as port:
+    with health_service({}) as port:
         assert check_now(here(port), GRPC) == "grpc status 12: it has no health service"
 
 
@@ -342,6 +321,23 @@ def test_headers_without_an_end_are_bounded() -> None:
     assert call.reason == "headers that are too long"
 
 
+FRAMES = st.tuples(
+    st.sampled_from([0, 1, 3, 4, 6, 7, 9, -1, 200]),
+    st.sampled_from([0, 1, 4, 5, 8, 0x2C, 255]),
+    st.sampled_from([0, 1, 2]),
+    st.binary(max_size=40) | st.sampled_from([GOOD, b"\0\0\0\0\x02\x08\x01", HEADERS[9:], TRAILERS[9:]]),
+)
+
+
+@given(st.lists(FRAMES, max_size=8))
+def test_a_call_raises_only_what_it_says(frames: list[tuple[int, int, int, bytes]]) -> None:
+    call = HealthCall()
+    with suppress(HPACKError, IndexError):
+        for piece in frames:
+            call.take(*piece)
+    assert not (call.reason and not call.ended)
+
+
 # Whether HTTP/2 is spoken
 
 
@@ -349,7 +345,7 @@ def test_a_real_grpc_server_speaks_http2() -> None:
     async def run(port: int) -> bool:
         return await speaks_http2(asyncio.get_running_loop(), here(port), 10.0, None)
 
-    with grpc_server({}) as port:
+    with health_service({}) as port:
         assert uvloop.run(run(port))
     assert not uvloop.run(run(free_port()))
 
