@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -155,7 +156,7 @@ def test_the_status_says_when_a_dead_one_starts_again(tmp_path: Path) -> None:
     async def test() -> None:
         async with kept(tmp_path, DIES, Patience(first_backoff_s=30)) as running:
             await running.until(lambda: running.keeper.status().startswith("dead"))
-            assert running.keeper.status() == "dead, starts again in 30s"
+            assert re.fullmatch(r"dead, starts again in (2\d|30)s", running.keeper.status())
 
     run(test())
 
@@ -174,12 +175,9 @@ def test_a_program_that_cannot_be_started_is_tried_again_and_leaves_no_sockets(t
 
 def test_a_hung_monitor_is_killed_and_counted(tmp_path: Path) -> None:
     async def test() -> None:
-        patience = Patience(first_backoff_s=0.05, look_s=0.05, hung_s=0.3)
+        patience = Patience(first_backoff_s=0.05, look_s=0.05, hung_s=0.3, last_export_s=0.1)
         async with kept(tmp_path, ANSWERS_ONCE, patience) as running:
             await running.until(lambda: running.counters.monitor_restarts == 1)
-            await running.until(lambda: bool(running.pids))
-            for pid in running.pids:  # what comes next would hang too
-                psutil.Process(pid).kill()
 
     lines = run(test())
     assert lines[0].startswith("error: monitor hangs; killing it silent_s=")

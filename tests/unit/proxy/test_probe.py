@@ -16,6 +16,7 @@ from hpack import Encoder, HPACKError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.proxy import probe
 from agent.proxy.grpc_health import HealthCall
 from agent.proxy.probe import check, speaks_http2
 from agent.proxy.tls import ListenerTls, upstream_tls
@@ -162,7 +163,8 @@ def test_silence_is_cut_off() -> None:
     assert ask(silent, HTTP, timeout_s=0.2) == "no answer in 0.2s"
 
 
-def test_a_good_server_may_write_its_answer_to_the_end() -> None:
+def test_a_good_server_may_write_its_answer_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_LAST_READ_S", 10.0)
     written: list[bool] = []
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -51,11 +51,13 @@ def authorities(tmp_path: Path) -> str:
     return str(path)
 
 
-def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str | None) -> ssl.SSLObject:
+def handshake(
+    server: ssl.SSLContext, client: ssl.SSLContext, name: str | None, session: ssl.SSLSession | None = None
+) -> ssl.SSLObject:
     """Shake hands in memory; give the client's end."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     theirs = server.wrap_bio(to_server, to_client, server_side=True)
-    ours = client.wrap_bio(to_client, to_server, server_hostname=name)
+    ours = client.wrap_bio(to_client, to_server, server_hostname=name, session=session)
     unfinished = [ours, theirs]
     for _ in range(10):
         for end in list(unfinished):
@@ -65,6 +67,8 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str | None) 
                 continue
             unfinished.remove(end)
     assert not unfinished
+    theirs.write(b"x")
+    assert ours.read() == b"x"  # with the tickets before it
     return ours
 
 
@@ -81,6 +85,16 @@ def test_clients_are_shown_the_certificate(files: Files, authorities: str) -> No
     listener = files.listener()
     assert shown_name(listener, authorities, "a.example")
     assert not shown_name(listener, authorities, "b.example")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_resumed_over_a_reload(files: Files, authorities: str, version: ssl.TLSVersion) -> None:
+    listener = files.listener()
+    client = upstream_tls(authorities, True, http2=False)
+    client.maximum_version = version
+    session = handshake(listener.context, client, "a.example").session
+    listener.reload()
+    assert handshake(listener.context, client, "a.example", session).session_reused
 
 
 def test_missing_files_are_named_both_at_once(tmp_path: Path) -> None:
