@@ -227,7 +227,13 @@ class Books:
 
     def __init__(self, running: Sidecar) -> None:
         self._running = running
+        self._before: dict[str, int] = {}
+        wait_until(self._is_settled, "books that balance")
+
+    def _is_settled(self) -> bool:
+        """Whether all that was counted so far is in: exchanges come along once a second, records at once."""
         self._before = self._read() or {}
+        return 2 * self._before.get("exchanges", -1) == sum(self._before.values())
 
     def _read(self) -> dict[str, int] | None:
         metrics = self._running.metrics()
