@@ -2,21 +2,20 @@
 
 The table of HPACK changes with the blocks that insert into it, so every block has to be read, in order, whatever becomes of
 its exchange. But clients repeat themselves: a block that inserts nothing means the same until another one does. Such blocks
-are remembered by their bytes. `tests/bench/grpc.py` pays for that: a look-up costs 0.1 µs, reading eight fields 20 to 40 µs.
+are remembered by their bytes. `tests/bench/grpc.py` pays for that: a look-up costs 0.1 µs, reading and digesting nine fields
+15 µs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar, cast
-
-from hpack import Decoder, HPACKError
+from typing import Generic, NamedTuple, TypeVar
 
 from agent.exchange import NO_GRPC_STATUS
 from agent.proxy.heads import NOT_PLAIN, Framing, RequestHead
-from agent.proxy.http2.frames import BrokenError
+from agent.proxy.http2.compression import Field, FieldTable
 
-Fields = Sequence[tuple[bytes, bytes]]
+Fields = Sequence[Field]
 
 
 class CallHead(NamedTuple):
@@ -38,17 +37,8 @@ class AnswerHead(NamedTuple):
     text: bytes
 
 
-_MAX_TABLE_BYTES = 1 << 16
-"""The largest table that is followed; 4 KiB is usual. It bounds what one connection may make us keep."""
-
-_MAX_LIST_BYTES = 1 << 18
-"""The longest list of fields that a block may unfold to: a few bytes can name a long field of the table again and again."""
-
 _KNOWN_BLOCKS = 64
 _KNOWN_BLOCK_BYTES = 1024
-
-_INSERTS_SIZE, _SIZE_MASK = 0x20, 0xE0
-"""A block that begins with a change of the table's size: it means something else the second time."""
 
 Facts = TypeVar("Facts")
 
@@ -62,12 +52,11 @@ class Blocks(Generic[Facts]):
         Makes the facts of the fields of a block.
     """
 
-    __slots__ = ("_decoder", "_digest", "_known")
+    __slots__ = ("_digest", "_known", "_table")
 
     def __init__(self, digest: Callable[[Fields], Facts]) -> None:
         self._digest = digest
-        self._decoder = Decoder(_MAX_LIST_BYTES)
-        self._decoder.max_allowed_table_size = _MAX_TABLE_BYTES
+        self._table = FieldTable()
         self._known: dict[bytes, Facts] = {}
 
     def read(self, block: bytes) -> Facts:
@@ -82,16 +71,11 @@ class Blocks(Generic[Facts]):
         return self._learn(block) if facts is None else facts
 
     def _learn(self, block: bytes) -> Facts:
-        entries = self._decoder.header_table.dynamic_entries
-        before = (len(entries), entries[0] if entries else None)
-        try:
-            facts = self._digest(cast("Fields", list(self._decoder.decode(block, raw=True))))
-        except HPACKError as error:
-            raise BrokenError(f"a header block can't be read: {type(error).__name__}") from error
-        after = (len(entries), entries[0] if entries else None)
-        if before[0] != after[0] or before[1] is not after[1]:
+        changes = self._table.changes
+        facts = self._digest(self._table.read(block))
+        if self._table.changes != changes:
             self._known.clear()
-        elif len(block) <= _KNOWN_BLOCK_BYTES and block and block[0] & _SIZE_MASK != _INSERTS_SIZE:
+        elif len(block) <= _KNOWN_BLOCK_BYTES:
             if len(self._known) >= _KNOWN_BLOCKS:
                 self._known.clear()
             self._known[block] = facts
@@ -104,15 +88,15 @@ def call_head(fields: Fields) -> CallHead:
     traceparents: list[bytes] = []
     is_grpc = False
     for name, value in fields:
-        match bytes(name):
+        match name:
             case b":method":
-                method = bytes(value)
+                method = value
             case b":path":
-                target = bytes(value)
+                target = value
             case b"content-type":
                 is_grpc = _is_grpc(value)
             case b"traceparent":
-                traceparents.append(bytes(value))
+                traceparents.append(value)
     head = RequestHead(
         method=method.decode("latin-1"),
         target=target.decode("latin-1"),
@@ -131,7 +115,7 @@ def answer_head(fields: Fields) -> AnswerHead:
     status, grpc_status = 0, NO_GRPC_STATUS
     has_length = False
     for name, value in fields:
-        match bytes(name):
+        match name:
             case b":status":
                 status = _number(value, 999)
             case b"grpc-status":
@@ -146,22 +130,22 @@ def _is_grpc(media: bytes) -> bool:
 
 
 def _number(digits: bytes, most: int, default: int = 0) -> int:
-    digits = bytes(digits)
     if not digits.isdigit() or len(digits) > 10:
         return default
     number = int(digits)
     return number if number <= most else default
 
 
-_BREAKS = (b"\r", b"\n", b"\0")
-
-
 def _text(start: bytes, fields: Fields) -> bytes:
     """Write fields as lines. What would break the lines is left out; the record is for reading, the wire has it all."""
-    lines = [start if not any(sign in start for sign in _BREAKS) else b"? ? HTTP/2"]
-    for field_name, value in fields:
-        name = b"host" if field_name == b":authority" else field_name
-        line = b"%b: %b" % (name, value)
-        if not name.startswith(b":") and b":" not in name and not any(sign in line for sign in _BREAKS):
-            lines.append(line)
-    return b"\r\n".join((*lines, b"", b""))
+    lines = [b"%b: %b" % (name, value) for name, value in fields if b":" not in name]
+    host = [b"host: " + value for name, value in fields if name == b":authority"]
+    text = b"\r\n".join((start, *host, *lines, b"", b""))
+    ends = len(host) + len(lines) + 2
+    if text.count(b"\n") == ends and text.count(b"\r") == ends and b"\0" not in text:
+        return text
+    sound = [line for line in (*host, *lines) if not any(sign in line for sign in _BREAKS)]
+    return b"\r\n".join((b"? ? HTTP/2" if any(sign in start for sign in _BREAKS) else start, *sound, b"", b""))
+
+
+_BREAKS = (b"\r", b"\n", b"\0")

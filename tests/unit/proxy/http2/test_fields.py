@@ -130,7 +130,7 @@ CANNOT = {
 
 @pytest.mark.parametrize("block", CANNOT.values(), ids=CANNOT.keys())
 def test_a_block_that_cannot_be_read_breaks_the_connection(block: bytes) -> None:
-    with pytest.raises(BrokenError, match="can't be read"):
+    with pytest.raises(BrokenError, match="header"):
         Blocks(as_pairs).read(block)
 
 
@@ -138,7 +138,7 @@ def test_a_small_block_that_unfolds_without_bound_breaks_the_connection() -> Non
     blocks: Blocks[Pairs] = Blocks(as_pairs)
     blocks.read(literal("x", "y" * 4000))
     assert len(blocks.read(b"\xbe" * 60)) == 60
-    with pytest.raises(BrokenError, match="OversizedHeaderListError"):
+    with pytest.raises(BrokenError, match="unfolds"):
         blocks.read(b"\xbe" * 1000)
 
 
