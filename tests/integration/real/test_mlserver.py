@@ -103,7 +103,8 @@ def test_readiness_asks_both_ports(server: Ports, tmp_path: Path) -> None:
 
 
 def test_readiness_says_what_the_server_lacks(server: Ports, tmp_path: Path) -> None:
-    status, reason = readiness(server, "http:/v2/models/tulips/ready,grpc", tmp_path)
+    status, reasons = readiness(server, "http:/v2/models/tulips/ready,grpc", tmp_path)
     assert status == 503
-    print(reason)
-    assert 0
+    rest, grpc = reasons.split("; ")
+    assert rest == f"upstream http://127.0.0.1:{server.http}: HTTP 404"
+    assert grpc == f"upstream http://127.0.0.1:{server.grpc}: grpc status 12: it has no health service\n"
