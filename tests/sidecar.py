@@ -74,9 +74,11 @@ class Sidecar:
         return self.process.wait(within_s)
 
 
-_WITH_FILES = (
-    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (%d, %d)); os.execv(sys.argv[1], sys.argv[1:])"
-)
+_WITH_FILES = """\
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 """Takes a limit of open files, for good, and becomes what its arguments say."""
 
 
