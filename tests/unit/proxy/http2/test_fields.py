@@ -218,6 +218,15 @@ def test_a_change_of_size_is_read_each_time() -> None:
             both.blocks.read(b"\xbe")
 
 
+def test_what_could_not_be_inserted_is_inserted_once_the_table_is_larger() -> None:
+    both, insertion = Both(), literal("a", "1")
+    both.read(table_size(0))
+    both.read(insertion)
+    both.read(table_size(4096))
+    both.read(insertion)
+    assert both.read(b"\xbe") == raw(("a", "1"))
+
+
 def test_a_block_is_remembered_no_longer_than_its_bound() -> None:
     both = Both()
     for turn in range(500):
