@@ -65,6 +65,92 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{- /* A setting as text. YAML reads a bare `on` as true. */ -}}
+{{- define "outrider.setting" -}}
+{{- if kindIs "bool" . -}}
+{{- ternary "on" "off" . -}}
+{{- else -}}
+{{- include "outrider.text" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* All pairs of a port of Outrider's and one of the model's, as JSON: the first, then outrider.extraPorts. */ -}}
+{{- define "outrider.pairs" -}}
+{{- $first := dict "name" "inference" "port" .Values.outrider.ports.inference "modelPort" .Values.model.port "ready" .Values.outrider.ready -}}
+{{- $pairs := list $first -}}
+{{- $served := list (include "outrider.text" .Values.service.port) -}}
+{{- $opened := dict "outrider.ports.admin" .Values.outrider.ports.admin "outrider.ports.health" .Values.outrider.ports.health "outrider.ports.inference" .Values.outrider.ports.inference -}}
+{{- range .Values.outrider.extraPorts -}}
+{{- $where := printf "outrider.extraPorts: the port of %s" .name -}}
+{{- if hasKey $opened $where -}}
+{{- fail (printf "outrider.extraPorts: two are named %s: give each a name of its own" .name) -}}
+{{- end -}}
+{{- if and $.Values.outrider.tls.secretName (eq (.appProtocol | default "") "kubernetes.io/h2c") -}}
+{{- fail (printf "outrider.extraPorts: the appProtocol of %s is kubernetes.io/h2c, which is without TLS, and outrider.tls.secretName is set: leave one out" .name) -}}
+{{- end -}}
+{{- $_ := set $opened $where .port -}}
+{{- $service := .servicePort | default .port | include "outrider.text" -}}
+{{- if has $service $served -}}
+{{- fail (printf "outrider.extraPorts: the Service's port of %s is %s, which is another's already: give it a servicePort of its own" .name $service) -}}
+{{- end -}}
+{{- $served = append $served $service -}}
+{{- $pairs = append $pairs (dict "name" .name "port" .port "modelPort" .modelPort "ready" (.ready | default "tcp")) -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range $where, $port := $opened -}}
+{{- $key := include "outrider.text" $port -}}
+{{- if hasKey $seen $key -}}
+{{- fail (printf "%s and %s are both %s: give each a port of its own" (get $seen $key) $where $key) -}}
+{{- end -}}
+{{- $_ := set $seen $key $where -}}
+{{- end -}}
+{{- range $pairs -}}
+{{- $key := include "outrider.text" .modelPort -}}
+{{- if hasKey $seen $key -}}
+{{- fail (printf "the model can't listen on %s, because %s is %s, too, and both are in one pod: move the model to another port" $key (get $seen $key) $key) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $pairs -}}
+{{- end -}}
+
+{{- /* The pod's grace period in seconds: long enough for the drain and the last export, or it fails. */ -}}
+{{- define "outrider.gracePeriod" -}}
+{{- $drain := add .Values.drain.delaySeconds .Values.drain.timeoutSeconds -}}
+{{- $least := add $drain 11 -}}
+{{- with .Values.terminationGracePeriodSeconds -}}
+{{- if lt (int64 .) $least -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d, and must be at least %d: drain.delaySeconds, drain.timeoutSeconds and more than 10 seconds for the last export" (int64 .) $least) -}}
+{{- end -}}
+{{- int64 . -}}
+{{- else -}}
+{{- add $drain .Values.drain.graceSeconds -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Python that begins a drain and waits for its end. */ -}}
+{{- define "outrider.drainInPython" -}}
+{{- printf "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:%s/drain', b'')" (include "outrider.text" .Values.outrider.ports.health) -}}
+{{- end -}}
+
+{{- /* The model's preStop hook, or nothing. No proxy that its environment names is asked. */ -}}
+{{- define "outrider.hook" -}}
+{{- $url := printf "http://127.0.0.1:%s/drain" (include "outrider.text" .Values.outrider.ports.health) -}}
+{{- $hook := .Values.drain.hook -}}
+{{- if eq $hook "curl" }}
+exec:
+  command: [curl, --noproxy, "*", --fail, --silent, --show-error, --request, POST, {{ $url | quote }}]
+{{- else if eq $hook "wget" }}
+exec:
+  command: [wget, -q, -Yoff, -O, "-", "--post-data=", {{ $url | quote }}]
+{{- else if eq $hook "python3" }}
+exec:
+  command: [python3, -c, {{ include "outrider.drainInPython" . | quote }}]
+{{- else if and (eq $hook "sleep") (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}
+sleep:
+  seconds: {{ add .Values.drain.delaySeconds 1 }}
+{{- end }}
+{{- end -}}
+
 {{- define "outrider.model" -}}
 - name: model
   image: {{ include "outrider.image" (dict "image" .Values.model.image "default" "") | quote }}
@@ -90,11 +176,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   {{- if .Values.model.lifecycle }}
   lifecycle:
     {{- toYaml .Values.model.lifecycle | nindent 4 }}
-  {{- else if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
+  {{- else if include "outrider.hook" . }}
   lifecycle:
     preStop:
-      sleep:
-        seconds: {{ add .Values.drain.delaySeconds 1 }}
+      {{- include "outrider.hook" . | trim | nindent 6 }}
   {{- end }}
   {{- with .Values.model.resources }}
   resources:
@@ -111,6 +196,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{- define "outrider.sidecar" -}}
+{{- $pairs := include "outrider.pairs" . | fromJsonArray -}}
+{{- $listen := list -}}
+{{- $upstream := list -}}
+{{- $ready := list -}}
+{{- range $pairs -}}
+{{- $listen = append $listen (printf "0.0.0.0:%s" (include "outrider.text" .port)) -}}
+{{- $upstream = append $upstream (printf "%s://127.0.0.1:%s" $.Values.model.scheme (include "outrider.text" .modelPort)) -}}
+{{- $ready = append $ready .ready -}}
+{{- end -}}
 - name: outrider
   image: {{ include "outrider.image" (dict "image" .Values.outrider.image "default" .Chart.AppVersion) | quote }}
   imagePullPolicy: {{ .Values.outrider.image.pullPolicy }}
@@ -118,17 +212,27 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   restartPolicy: Always
   {{- end }}
   ports:
-    - name: inference
-      containerPort: {{ .Values.outrider.ports.inference }}
+    {{- range $pairs }}
+    - name: {{ .name }}
+      containerPort: {{ include "outrider.text" .port }}
+    {{- end }}
     - name: admin
       containerPort: {{ .Values.outrider.ports.admin }}
     - name: health
       containerPort: {{ .Values.outrider.ports.health }}
   env:
     - name: OUTRIDER_LISTEN
-      value: "0.0.0.0:{{ .Values.outrider.ports.inference }}"
+      value: {{ join "," $listen | quote }}
     - name: OUTRIDER_UPSTREAM
-      value: "http://127.0.0.1:{{ .Values.model.port }}"
+      value: {{ join "," $upstream | quote }}
+    - name: OUTRIDER_READY
+      value: {{ join "," $ready | quote }}
+    {{- if .Values.outrider.tls.secretName }}
+    - name: OUTRIDER_TLS_CERT
+      value: /etc/outrider-tls/tls.crt
+    - name: OUTRIDER_TLS_KEY
+      value: /etc/outrider-tls/tls.key
+    {{- end }}
     - name: OUTRIDER_ADMIN
       value: "0.0.0.0:{{ .Values.outrider.ports.admin }}"
     - name: OUTRIDER_HEALTH
@@ -147,7 +251,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
       value: "{{ .Values.drain.timeoutSeconds }}s"
     {{- range $name, $value := .Values.outrider.settings }}
     - name: {{ $name }}
-      value: {{ include "outrider.text" $value | quote }}
+      value: {{ include "outrider.setting" $value | quote }}
     {{- end }}
     {{- range $name, $value := .Values.outrider.otel }}
     - name: {{ $name }}
@@ -156,7 +260,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
     {{- with .Values.outrider.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  # None of these asks the model: as a native sidecar Outrider has to be started before the model can start.
+  {{- if .Values.outrider.nativeSidecar }}
+  # A native sidecar gets SIGTERM only after the model has ended, but this at once: the drain begins while the model still is.
+  lifecycle:
+    preStop:
+      exec:
+        command: [python, -c, {{ include "outrider.drainInPython" . | quote }}]
+  {{- end }}
+  # Only readiness asks the model: as a native sidecar Outrider has to be started before the model can start, and a model that
+  # is gone is not mended by a restart of Outrider.
   startupProbe:
     httpGet:
       path: /livez
@@ -180,6 +292,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   volumeMounts:
     - name: outrider-tmp
       mountPath: /tmp
+    {{- if .Values.outrider.tls.secretName }}
+    # A folder, not a subPath: only then does a renewed certificate arrive.
+    - name: outrider-tls
+      mountPath: /etc/outrider-tls
+      readOnly: true
+    {{- end }}
     {{- if include "outrider.profileConfigMap" . }}
     - name: outrider-profile
       mountPath: /etc/outrider
@@ -188,5 +306,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
     {{- if .Values.state.enabled }}
     - name: outrider-state
       mountPath: /var/lib/outrider
+    {{- end }}
+    {{- with .Values.outrider.volumeMounts }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
 {{- end -}}

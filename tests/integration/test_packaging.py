@@ -22,6 +22,8 @@ import pytest
 import yaml
 
 from agent.config import SETTINGS, load
+from tests.parts import free_port, program
+from tests.sidecar import fetch, sidecar
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm"
@@ -35,6 +37,9 @@ SET_BY_THE_CHART = {
     "OUTRIDER_UPSTREAM",
     "OUTRIDER_ADMIN",
     "OUTRIDER_HEALTH",
+    "OUTRIDER_READY",
+    "OUTRIDER_TLS_CERT",
+    "OUTRIDER_TLS_KEY",
     "OUTRIDER_PROFILE",
     "OUTRIDER_STATE_DIR",
     "OUTRIDER_DRAIN_DELAY",
@@ -124,6 +129,16 @@ def objects_of(node: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]
 
 
 MINIMAL = ("-f", CHART / "ci" / "minimal-values.yaml")
+TRITON = ("-f", CHART / "ci" / "triton-values.yaml")
+GRPC = (
+    "--set",
+    "outrider.extraPorts[0].name=grpc",
+    "--set",
+    "outrider.extraPorts[0].port=8001",
+    "--set",
+    "outrider.extraPorts[0].modelPort=9001",
+)
+"""A second port, without more than it needs."""
 
 EXAMPLE = ROOT / "examples" / "kubernetes" / "values.yaml"
 
@@ -171,7 +186,15 @@ def test_every_case_has_a_golden_and_no_golden_is_left_over() -> None:
         "outrider.setings.OUTRIDER_PSI=1",
         "outrider.settings.OUTRIDER_PSII=1",
         "outrider.settings.OUTRIDER_UPSTREAM=http://elsewhere",
+        "outrider.settings.OUTRIDER_READY=none",
         "outrider.otel.OUTRIDER_PSI=1",
+        "outrider.ready=ping",
+        "outrider.ready=tcp\\,tcp",
+        "outrider.extraPorts[0].port=8001",
+        "outrider.extraPorts[0].name=http",
+        "outrider.tls.secret=mine",
+        "drain.hook=nc",
+        "terminationGracePeriodSeconds=10",
         "outrider.ports.inference=80",
         "drain.delaySeconds=-1",
         "model.image.tag=",
@@ -242,7 +265,127 @@ def test_pod_outlives_the_drain(helm: Path, case: Path) -> None:
     spec = pod(rendered(helm, "-f", case))
     settings = load(variables(spec))
     assert spec["terminationGracePeriodSeconds"] > settings.drain_delay_s + settings.drain_timeout_s + 10
-    assert container(spec, "model")["lifecycle"]["preStop"]["sleep"]["seconds"] > settings.drain_delay_s
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--set", "terminationGracePeriodSeconds=40"), "at least 41"),
+        (("--set", "outrider.ports.admin=8000"), "both 8000"),
+        (("--set", "model.port=9465"), "the model can't listen on 9465"),
+        ((*GRPC, "--set", "outrider.extraPorts[0].port=9464"), "both 9464"),
+        ((*GRPC, "--set", "outrider.extraPorts[0].modelPort=8000"), "the model can't listen on 8000"),
+        ((*GRPC, "--set", "service.port=8001"), "servicePort"),
+        (
+            (*GRPC, "--set", "outrider.tls.secretName=x", "--set", "outrider.extraPorts[0].appProtocol=kubernetes.io/h2c"),
+            "without TLS",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_values_that_do_not_fit_together_are_refused(helm: Path, options: tuple[str, ...], words: str) -> None:
+    done = render(helm, *MINIMAL, *options)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_two_ports_of_one_name_are_refused(helm: Path) -> None:
+    second = "outrider.extraPorts[1]"
+    same = ("--set", f"{second}.name=grpc", "--set", f"{second}.port=8002", "--set", f"{second}.modelPort=9002")
+    done = render(helm, *MINIMAL, *GRPC, *same)
+    assert done.returncode != 0
+    assert "two are named grpc" in done.stderr
+
+
+def test_grace_period_of_ones_own_is_taken(helm: Path) -> None:
+    assert pod(rendered(helm, *MINIMAL, "--set", "terminationGracePeriodSeconds=600"))["terminationGracePeriodSeconds"] == 600
+
+
+def test_further_port_leads_from_the_service_to_the_model(helm: Path) -> None:
+    objects = rendered(helm, *TRITON)
+    sidecar = container(pod(objects), "outrider")
+    settings = load(variables(pod(objects)))
+    pairs = [(listen.port, upstream.port, str(ready)) for listen, upstream, ready in zip(
+        settings.listen, settings.upstream, settings.ready, strict=True
+    )]  # fmt: skip
+    assert pairs == [(8000, 9000, "http:/v2/health/ready"), (8001, 9001, "grpc"), (8011, 9001, "tcp")]
+    opened = {port["containerPort"] for port in sidecar["ports"]}
+    assert opened == {8000, 8001, 8011, 9464, 9465}
+    assert [(port["name"], port["port"], port["targetPort"]) for port in objects["Service"]["spec"]["ports"]] == [
+        ("https", 8000, 8000),
+        ("grpc", 8001, 8001),
+        ("grpc-batch", 18001, 8011),
+    ]
+
+
+def test_service_says_what_a_port_speaks_only_where_that_is_said(helm: Path) -> None:
+    ports = rendered(helm, "-f", CHART / "ci" / "full-values.yaml")["Service"]["spec"]["ports"]
+    assert [port.get("appProtocol") for port in ports] == ["http", "kubernetes.io/h2c"]
+    ports = rendered(helm, *MINIMAL, *GRPC)["Service"]["spec"]["ports"]
+    assert ["appProtocol" in port for port in ports] == [False, False]
+
+
+def test_certificate_is_mounted_as_a_folder_so_that_a_new_one_arrives(helm: Path) -> None:
+    spec = pod(rendered(helm, *TRITON))
+    (mount,) = [item for item in container(spec, "outrider")["volumeMounts"] if item["name"] == "outrider-tls"]
+    assert mount == {"name": "outrider-tls", "mountPath": "/etc/outrider-tls", "readOnly": True}
+    (volume,) = [item for item in spec["volumes"] if item["name"] == "outrider-tls"]
+    assert volume["secret"] == {"secretName": "triton-tls"}
+    settings = load(variables(spec))
+    assert (settings.tls_cert, settings.tls_key) == ("/etc/outrider-tls/tls.crt", "/etc/outrider-tls/tls.key")
+
+
+# The end of a pod
+
+
+def hook(helm: Path, *options: str | Path, kube_version: str = KUBE_VERSION) -> Any:
+    """The model's preStop hook; ``None`` for none."""
+    model = container(pod(rendered(helm, *MINIMAL, "--kube-version", kube_version, *options)), "model")
+    return model.get("lifecycle", {}).get("preStop")
+
+
+def test_model_sleeps_longer_than_calls_are_taken(helm: Path) -> None:
+    assert hook(helm) == {"sleep": {"seconds": 6}}
+    assert hook(helm, "--set", "drain.delaySeconds=20") == {"sleep": {"seconds": 21}}
+
+
+def test_model_has_no_hook_where_there_is_none_to_have(helm: Path) -> None:
+    assert hook(helm, "--set", "drain.hook=none") is None
+    assert hook(helm, kube_version="1.29.0") is None
+
+
+def test_hooks_of_ones_own_come_first(helm: Path) -> None:
+    own = ("--set", "model.lifecycle.preStop.exec.command={/bin/true}", "--set", "drain.hook=curl")
+    assert hook(helm, *own) == {"exec": {"command": ["/bin/true"]}}
+
+
+def hook_of(helm: Path, name: str, health: int) -> list[str]:
+    """The command of a hook, with a program that is there: the model's, or that of a native sidecar."""
+    options = ("--set", f"outrider.ports.health={health}")
+    if name == "native":
+        spec = pod(rendered(helm, *MINIMAL, *options, "--set", "outrider.nativeSidecar=true"))
+        pre_stop = container(spec, "outrider")["lifecycle"]["preStop"]
+    else:
+        pre_stop = hook(helm, *options, "--set", f"drain.hook={name}")
+    program_name, *arguments = pre_stop["exec"]["command"]
+    return [sys.executable if program_name.startswith("python") else program(program_name), *arguments]
+
+
+@pytest.mark.parametrize("name", ["curl", "wget", "python3", "native"])
+def test_hook_drains_a_real_sidecar_and_waits_for_it(helm: Path, tmp_path: Path, name: str) -> None:
+    settings = {"OUTRIDER_READY": "none", "OUTRIDER_DRAIN_DELAY": "500ms"}
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    with sidecar(tmp_path, free_port(), settings, wait_for_monitor=False) as running:
+        command = hook_of(helm, name, running.health)
+        assert fetch(running.health, "/readyz") == (200, b"ready\n")
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False, env={**os.environ, **nowhere})
+        assert done.returncode == 0, done.stderr
+        assert " drained" in running.log()
+        assert fetch(running.health, "/readyz") == (503, b"draining\n")
+
+
+def test_sidecar_that_is_no_native_one_needs_no_hook(helm: Path) -> None:
+    assert "lifecycle" not in container(pod(rendered(helm, *MINIMAL)), "outrider")
 
 
 def test_sidecar_runs_with_nothing_it_does_not_need(helm: Path) -> None:
@@ -258,7 +401,7 @@ def test_sidecar_runs_with_nothing_it_does_not_need(helm: Path) -> None:
     assert "cpu" not in sidecar["resources"]["limits"]
 
 
-def test_probes_ask_the_health_port_and_never_the_model(helm: Path) -> None:
+def test_probes_ask_the_health_port_and_only_readiness_asks_for_the_model(helm: Path) -> None:
     sidecar = container(pod(rendered(helm, *MINIMAL)), "outrider")
     asked = {kind: sidecar[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
     assert asked == {
@@ -311,6 +454,10 @@ def test_numbers_stay_as_they_were_written(helm: Path) -> None:
     assert environment["OTEL_METRIC_EXPORT_INTERVAL"] == "15000"
 
 
+def test_switch_that_yaml_bends_is_straightened(helm: Path) -> None:
+    assert variables(pod(rendered(helm, "-f", CHART / "ci" / "full-values.yaml")))["OUTRIDER_UPSTREAM_VERIFY"] == "off"
+
+
 def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
     done = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path)
@@ -343,7 +490,10 @@ def test_image_gets_every_file_that_the_wheel_needs() -> None:
     assert {"*", "!pyproject.toml", "!README.md", "!LICENSE", "!agent"} <= set(ignored)
 
 
-@pytest.mark.parametrize("script", ["tests/run", ".ci/run"])
+SCRIPTS = ["tests/run", ".ci/run", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").rglob("*.sh")))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_shell_scripts_pass_their_linter(script: str) -> None:
     done = run("bash", "-n", script)
     assert done.returncode == 0, done.stderr
