@@ -84,6 +84,11 @@ class Http1(Talk):
         """Whether an exchange is under way or a request has begun to come."""
         return bool(self._flights or self._held)
 
+    @property
+    def head_since_ns(self) -> int:
+        """When the head began of which a part is still to come; 0 where none has begun."""
+        return self._since_ns if self._held and not self._waits else 0
+
     # Requests
 
     def from_client(self, data: bytes) -> None:

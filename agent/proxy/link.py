@@ -62,7 +62,7 @@ class Link:
 
     client: asyncio.Transport
 
-    def __init__(self, lane: Lane, links: set[Link], begin: Callable[[Link], Talk]) -> None:
+    def __init__(self, lane: Lane, links: Links, begin: Callable[[Link], Talk]) -> None:
         self.lane = lane
         self.context = lane.context
         self._links = links
@@ -93,6 +93,7 @@ class Link:
     def close(self, exc: Exception | None) -> None:
         """Let the upstream go, at once if it still works for the client that has left."""
         self._links.discard(self)
+        self._links.half_closed.discard(self)
         self.context.counters.connections -= 1
         self._dial.stop()
         abruptly = exc is not None or self.talk.calls > 0
@@ -138,6 +139,7 @@ class Link:
     def end_of_client(self) -> bool:
         """Note that the client sends no more; tell whether the connection stays open for the answer."""
         self.client_has_ended = True
+        self._links.half_closed.add(self)
         if self.upstream is None:
             return self._dial.is_under_way
         self.talk.client_ended()
@@ -201,6 +203,20 @@ class Link:
             upstream.write_eof()
         elif not self.talk.calls:
             upstream.close()
+
+
+class Links(set[Link]):
+    """All links.
+
+    Attributes
+    ----------
+    half_closed
+        Those whose client has ended its direction.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half_closed: set[Link] = set()
 
 
 class ClientSide(asyncio.Protocol):

@@ -56,6 +56,11 @@ class Opening(Talk):
         """Whether a request has begun to come."""
         return bool(self._held)
 
+    @property
+    def head_since_ns(self) -> int:
+        """When the first byte came."""
+        return self._since_ns if self._held else 0
+
     def from_client(self, data: bytes) -> None:
         """Hold it until it tells the protocol and the upstream is there."""
         link = self._link

@@ -12,10 +12,10 @@ from agent.config import Settings
 from agent.errors import ConfigError
 from agent.proxy.context import Context
 from agent.proxy.health import HealthSide
-from agent.proxy.idle import sweep
+from agent.proxy.idle import notice_resets, sweep
 from agent.proxy.lag import Lag
 from agent.proxy.lane import Lane, Tls
-from agent.proxy.link import ClientSide, Link
+from agent.proxy.link import ClientSide, Link, Links
 from agent.proxy.opening import Opening
 from agent.proxy.probe import speaks_http2
 from agent.proxy.ready import Watch
@@ -55,7 +55,7 @@ class ProxyServer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None) -> None:
         self._settings = settings
-        self._links: set[Link] = set()
+        self._links = Links()
         self.context = Context(loop, settings, sampler, self._count_active)
         self.monitor_status: Callable[[], str] = lambda: "not started"
         self._listeners: list[asyncio.AbstractServer] = []
@@ -89,6 +89,7 @@ class ProxyServer:
         self._lag.start()
         self._run_beside(watch.run())
         self._run_beside(sweep(self._links, self.context.counters, settings.idle_timeout_s))
+        self._run_beside(notice_resets(self._links.half_closed))
         if self._certificates:
             self._run_beside(self._look_for_certificates())
 

@@ -23,6 +23,11 @@ class Talk:
         """Whether closing the link now would cut something."""
         return False
 
+    @property
+    def head_since_ns(self) -> int:
+        """When the head began of which a part is still to come, by the monotonic clock; 0 where none has begun."""
+        return 0
+
     def connected(self) -> None:
         """Go on: the upstream connection is there."""
 

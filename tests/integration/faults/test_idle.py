@@ -60,7 +60,6 @@ def test_a_call_under_way_is_not_idle_however_long_it_takes(running: Sidecar, up
     books.balance(complete=others.calls + 1)
 
 
-@pytest.mark.xfail(strict=True, reason="each byte of a head counts as something that passed, so it may take for ever")
 def test_a_head_that_comes_a_byte_at_a_time_is_closed_and_counted(running: Sidecar) -> None:
     books, before = Books(running), closed_for_idleness(running)
     with others_unaffected(running.port) as others, dial(running.port) as client:
@@ -77,7 +76,6 @@ def test_a_head_that_comes_a_byte_at_a_time_is_closed_and_counted(running: Sidec
     assert closed_for_idleness(running) == before + 1
 
 
-@pytest.mark.xfail(strict=True, reason="after a client's end nobody listens to its connection, so its reset is not noticed")
 def test_a_client_that_ended_its_side_and_then_died_is_noticed(running: Sidecar, upstream: Upstream) -> None:
     has_come, over = threading.Event(), threading.Event()
 
