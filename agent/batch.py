@@ -9,12 +9,22 @@ A column is a one-dimensional numpy array of one of two kinds:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64] | NDArray[Any]
+
+
+class TensorType(NamedTuple):
+    """What the wire says of one tensor."""
+
+    name: str
+    datatype: str
+    """In the words of its format, such as ``FP32`` or ``DT_FLOAT``."""
+    shape: tuple[int, ...]
+    """Without the first dimension, which is the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +42,15 @@ class Side:
         How many rows; 0 with no columns where nothing was there to observe.
     positional
         Whether the names are only positions.
+    tensors
+        What the wire says of the tensors that the columns come from, in their order; empty where it says nothing.
     """
 
     names: tuple[str, ...]
     columns: tuple[Values, ...]
     rows: int
     positional: bool = False
+    tensors: tuple[TensorType, ...] = ()
 
 
 NOTHING = Side((), (), 0)
@@ -60,6 +73,8 @@ class Batch:
         How many exchanges the rows came from.
     time_ns
         Wall clock of the newest of them.
+    ids
+        The id of each exchange, empty for those without; empty as a whole where none bears one.
     """
 
     format: str
@@ -69,6 +84,7 @@ class Batch:
     outputs: Side
     exchanges: int = 1
     time_ns: int = 0
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

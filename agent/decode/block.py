@@ -16,7 +16,10 @@ from itertools import chain, starmap
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from agent.batch import TensorType
 from agent.errors import DecodeError
 
 MAX_COLUMNS = 10_000
@@ -63,16 +66,24 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     rows
         How many rows, at least 1.
     values
-        If numeric: row-major float64 in native byte order, missing as NaN. Else a list of rows of `Scalar`.
-    version
-        The model's version where the message itself says it.
+        If numeric: row-major float64 in native byte order, missing as NaN; or, for large tables, an array of float64 with a
+        row for each column, shape ``(width, rows)``. Else a list of rows of `Scalar`.
+    version, model
+        The model's version and name where the message itself says them.
+    id
+        The request's id where the message bears one.
+    tensors
+        What the wire says of the tensors that the columns come from; empty where it says nothing.
     """
 
     names: int | tuple[str, ...]
     numeric: bool
     rows: int
-    values: bytes | list[Row]
+    values: bytes | list[Row] | NDArray[np.float64]
     version: str = ""
+    model: str = ""
+    id: str = ""
+    tensors: tuple[TensorType, ...] = ()
 
     @property
     def width(self) -> int:

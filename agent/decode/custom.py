@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from agent.decode.block import SCALARS, Block, Row, table_of_rows
-from agent.decode.format import JSON, Format, Reader
+from agent.decode.format import JSON, Format, Reader, by_body
 from agent.decode.json_text import JSON_FAULTS, lenient, may_be_lenient
 from agent.decode.kserve_v1 import any_table
 from agent.errors import DecodeError
@@ -55,7 +55,7 @@ def _reader(path: str, *, flat_list_is_row: bool) -> Reader:
             return table_of_rows(rows)
         return any_table(value)
 
-    return read
+    return by_body(read)
 
 
 def _parse(body: bytes) -> Any:

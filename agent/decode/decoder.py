@@ -133,7 +133,7 @@ class Decoder:
         else:
             answer, start = self._final_answer(raw)
             body = body_of(answer.head, raw, start)
-        return _bounded(wire.outputs.get(answer.kind, refuse_content_type)(body))
+        return _bounded(wire.outputs.get(answer.kind, refuse_content_type)(body, answer.head, exchange))
 
     def _final_answer(self, raw: bytes) -> tuple[_Answer, int]:
         """Give the final response and where its head ends, behind any interim ones (100 Continue, 103 Early Hints)."""
@@ -208,7 +208,7 @@ def _inputs(exchange: Exchange, plan: _Plan, start: int) -> Block:
         raise NotObserved("http", "truncated")
     else:
         body = body_of(plan.head, raw, start)
-    return _bounded(plan.read(body))
+    return _bounded(plan.read(body, plan.head, exchange))
 
 
 def _bounded(block: Block) -> Block:

@@ -8,14 +8,34 @@ from typing import NamedTuple
 from agent.decode.block import Block
 from agent.decode.message import Head
 from agent.errors import DecodeError
+from agent.exchange import Exchange
 
-Reader = Callable[[bytes], Block]
-"""A body with its codings undone, to a block. Raises `DecodeError` and nothing else."""
+Reader = Callable[[bytes, Head, Exchange], Block]
+"""A body with its codings undone, what its head said, and the exchange with its times, to a block.
+
+Raises `DecodeError` and nothing else.
+"""
+
+
+def by_body(read: Callable[[bytes], Block]) -> Reader:
+    """Make the reader of a format whose body says all."""
+
+    def read_body(body: bytes, _head: Head, _exchange: Exchange) -> Block:
+        return read(body)
+
+    return read_body
+
 
 JSON = "json"
 CLOUD_EVENT = "cloud_event"
 CSV = "csv"
 BINARY = "binary"
+GRPC = "grpc"
+JSON_LINES = "json_lines"
+NPY = "npy"
+EVENTS = "events"
+MULTIPART = "multipart"
+IMAGE = "image"
 
 KINDS: Mapping[str, str] = {
     "": JSON,  # tritonclient and TorchServe send none
@@ -27,6 +47,15 @@ KINDS: Mapping[str, str] = {
     "text/csv": CSV,
     "application/csv": CSV,
     "application/octet-stream": BINARY,
+    "application/grpc": GRPC,
+    "application/grpc+proto": GRPC,
+    "application/jsonlines": JSON_LINES,
+    "application/x-jsonlines": JSON_LINES,
+    "application/jsonl": JSON_LINES,
+    "application/x-ndjson": JSON_LINES,
+    "application/x-npy": NPY,
+    "text/event-stream": EVENTS,
+    "multipart/form-data": MULTIPART,
 }
 """Content types to kinds of body. Others ending in ``+json`` are JSON; the rest is of no known kind."""
 
@@ -35,7 +64,10 @@ def kind_of(head: Head) -> str:
     """Give the kind of body that a head announces, or empty."""
     if head.json_length >= 0:
         return BINARY
-    return KINDS.get(head.media) or (JSON if head.media.endswith("+json") else "")
+    kind = KINDS.get(head.media)
+    if kind is None:
+        kind = IMAGE if head.media.startswith("image/") else JSON if head.media.endswith("+json") else ""
+    return kind
 
 
 class Format(NamedTuple):
@@ -49,11 +81,11 @@ class Format(NamedTuple):
     """By kind of body, of the response."""
 
 
-def refuse_content_type(_body: bytes) -> Block:
+def refuse_content_type(_body: bytes, _head: Head, _exchange: Exchange) -> Block:
     """Read no body: its content type is not one of the format's."""
     raise DecodeError("http", "content_type")
 
 
-def refuse_binary_tensors(_body: bytes) -> Block:
+def refuse_binary_tensors(_body: bytes, _head: Head, _exchange: Exchange) -> Block:
     """Read no body: it holds raw tensors behind its JSON."""
     raise DecodeError("open-inference", "binary_tensors")

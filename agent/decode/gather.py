@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, groupby
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.batch import NOTHING, Batch, Side, Values
+from agent.batch import NOTHING, Batch, Side, TensorType, Values
 from agent.decode.block import NUMBERS, Block, Row, as_float
 from agent.decode.format import Format
 from agent.decode.routes import Route
@@ -47,17 +48,22 @@ class Decoded:
 
 
 Names = int | tuple[str, ...]
-Key = tuple[str, str, str, Names, bool, Names, bool, bool]
+Tensors = tuple[TensorType, ...]
+Key = tuple[str, str, str, Names, bool, Tensors, Names, bool, Tensors, bool]
+Piece = bytes | list[Row] | NDArray[np.float64]
+"""`Block.values`."""
 
 
 class Group:
     """Exchanges of one layout: the values of both sides, one item each an exchange."""
 
-    __slots__ = ("inputs", "outputs", "time_ns")
+    __slots__ = ("ids", "inputs", "outputs", "time_ns")
 
     def __init__(self) -> None:
-        self.inputs: list[bytes | list[Row]] = []
-        self.outputs: list[bytes | list[Row]] = []
+        self.inputs: list[Piece] = []
+        self.outputs: list[Piece] = []
+        self.ids: dict[int, str] = {}
+        """By the exchange's place; only of those that bear one."""
         self.time_ns = 0
 
 
@@ -72,12 +78,15 @@ class Groups:
         if not inputs.rows and not outputs.rows:
             return
         key = (
-            wire.name, route.model, route.version or outputs.version,
-            inputs.names, inputs.numeric, outputs.names, outputs.numeric, inputs.rows == outputs.rows,
+            wire.name, route.model or inputs.model or outputs.model, route.version or inputs.version or outputs.version,
+            inputs.names, inputs.numeric, inputs.tensors, outputs.names, outputs.numeric, outputs.tensors,
+            inputs.rows == outputs.rows,
         )  # fmt: skip
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group()
+        if inputs.id or outputs.id:
+            group.ids[len(group.inputs)] = inputs.id or outputs.id
         group.inputs.append(inputs.values)
         group.outputs.append(outputs.values)
         if exchange.start_ns > group.time_ns:  # noqa: PLR1730 - max() takes longer than all of this method's other lines
@@ -86,21 +95,22 @@ class Groups:
     def gather(self, result: Decoded) -> None:
         """Make a batch of each group, and count."""
         for key, group in self._groups.items():
-            wire, model, version, input_names, input_numeric, output_names, output_numeric, _ = key
-            inputs = side(input_names, input_numeric, group.inputs)
-            outputs = side(output_names, output_numeric, group.outputs)
+            wire, model, version, input_names, input_numeric, ins, output_names, output_numeric, outs, _ = key
+            inputs = side(input_names, input_numeric, group.inputs, ins)
+            outputs = side(output_names, output_numeric, group.outputs, outs)
             exchanges = len(group.inputs)
-            result.batches.append(Batch(wire, model, version, inputs, outputs, exchanges, group.time_ns))
+            ids = tuple(group.ids.get(place, "") for place in range(exchanges)) if group.ids else ()
+            result.batches.append(Batch(wire, model, version, inputs, outputs, exchanges, group.time_ns, ids))
             result.decoded[wire] = result.decoded.get(wire, 0) + exchanges
             result.rows[wire] = result.rows.get(wire, 0) + (inputs.rows or outputs.rows)
 
 
-def side(names: Names, numeric: bool, values: Sequence[bytes | list[Row]]) -> Side:
+def side(names: Names, numeric: bool, values: Sequence[Piece], tensors: Tensors = ()) -> Side:
     """Join the values of blocks with the same names.
 
     Parameters
     ----------
-    names, numeric
+    names, numeric, tensors
         As in `Block`, the same for all. No names give `NOTHING`.
     values
         As in `Block`, in order.
@@ -110,12 +120,29 @@ def side(names: Names, numeric: bool, values: Sequence[bytes | list[Row]]) -> Si
     positional = isinstance(names, int)
     texts = tuple(map(str, range(names))) if isinstance(names, int) else names
     if numeric:
-        table = np.frombuffer(b"".join(cast("Sequence[bytes]", values)), dtype=np.float64).reshape(-1, len(texts))
-        columns: tuple[Values, ...] = tuple(np.ascontiguousarray(table.T))
+        columns: tuple[Values, ...] = tuple(_table(values, len(texts)))
     else:
         joined = chain.from_iterable(cast("Sequence[list[Row]]", values))
         columns = tuple(column(list(fields)) for fields in zip(*joined, strict=True))
-    return Side(texts, columns, len(columns[0]), positional)
+    return Side(texts, columns, len(columns[0]), positional, tensors)
+
+
+def _table(values: Sequence[Piece], width: int) -> NDArray[np.float64]:
+    """Join numeric values to an array with a row for each column. Packed rows are joined before they are turned round."""
+    if set(map(type, values)) == {bytes}:
+        return _turned(cast("Sequence[bytes]", values), width)
+    parts: list[NDArray[np.float64]] = []
+    for is_packed, pieces in groupby(values, lambda piece: isinstance(piece, bytes)):
+        if is_packed:
+            parts.append(_turned(cast("Iterator[bytes]", pieces), width))
+        else:
+            parts += cast("Iterator[NDArray[np.float64]]", pieces)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _turned(packed: Iterable[bytes], width: int) -> NDArray[np.float64]:
+    rows = np.frombuffer(b"".join(packed), dtype=np.float64).reshape(-1, width)
+    return np.ascontiguousarray(rows.T)
 
 
 def column(fields: list[object]) -> Values:

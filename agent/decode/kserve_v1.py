@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from agent.decode.block import Block, numbers, numbers_by_column, table_of_columns, table_of_rows
-from agent.decode.format import CLOUD_EVENT, JSON, Format
+from agent.decode.format import CLOUD_EVENT, JSON, Format, by_body
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.errors import DecodeError
 
@@ -151,6 +151,6 @@ def _read_event_outputs(body: bytes) -> Block:
 
 KSERVE_V1 = Format(
     "kserve-v1",
-    {JSON: read_inputs, CLOUD_EVENT: _read_event_inputs},
-    {JSON: read_outputs, CLOUD_EVENT: _read_event_outputs},
+    {JSON: by_body(read_inputs), CLOUD_EVENT: by_body(_read_event_inputs)},
+    {JSON: by_body(read_outputs), CLOUD_EVENT: by_body(_read_event_outputs)},
 )

@@ -14,7 +14,7 @@ import msgspec
 
 from agent.decode.block import Block, numbers, table_of_rows
 from agent.decode.csv_text import read_csv
-from agent.decode.format import CSV, JSON, Format
+from agent.decode.format import CSV, JSON, Format, by_body
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, number_table
 from agent.errors import DecodeError
@@ -116,4 +116,6 @@ def read_outputs(body: bytes) -> Block:
     return number_table(response if isinstance(response, list) else response.predictions)
 
 
-MLFLOW = Format("mlflow", {JSON: read_inputs, CSV: read_csv}, {JSON: read_outputs, CSV: read_csv})
+MLFLOW = Format(
+    "mlflow", {JSON: by_body(read_inputs), CSV: by_body(read_csv)}, {JSON: by_body(read_outputs), CSV: by_body(read_csv)}
+)

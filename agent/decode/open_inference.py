@@ -37,7 +37,7 @@ from agent.decode.block import (
     pack_flat,
     packers,
 )
-from agent.decode.format import BINARY, JSON, Format, refuse_binary_tensors
+from agent.decode.format import BINARY, JSON, Format, by_body, refuse_binary_tensors
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.errors import DecodeError
 
@@ -236,6 +236,6 @@ def _explain_absence(tensor: Tensor | AnyTensor) -> None:
 
 OPEN_INFERENCE = Format(
     "open-inference",
-    {JSON: read_inputs, BINARY: refuse_binary_tensors},
-    {JSON: read_outputs, BINARY: refuse_binary_tensors},
+    {JSON: by_body(read_inputs), BINARY: refuse_binary_tensors},
+    {JSON: by_body(read_outputs), BINARY: refuse_binary_tensors},
 )
