@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from agent.config import load
 from agent.profile.read import read
+from tests.parts import free_ports, program
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -72,6 +74,79 @@ def test_compose_lets_prometheus_scrape_the_admin_port(compose: Any) -> None:
     assert target == f"outrider:{load(compose['services']['outrider']['environment']).admin.port}"
 
 
-def test_settings_of_the_script_are_settings_of_the_program() -> None:
-    script = (EXAMPLES / "plain" / "run.sh").read_text()
-    load(dict(re.findall(r"^(OUTRIDER_\w+)=(\S+) \\$", script, re.MULTILINE)))
+SCRIPTS = sorted(EXAMPLES.rglob("run.sh"))
+
+by_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.parent.name)
+
+
+@by_script
+def test_settings_of_the_script_are_settings_of_the_program(path: Path) -> None:
+    named = dict(re.findall(r"^(OUTRIDER_\w+)=(\S+) \\$", path.read_text(), re.MULTILINE))
+    assert named
+    load(named)
+
+
+# The scripts, run
+
+
+PORTS = ("8000", "8001", "8080", "8081", "9464", "9465")
+"""Ports that the examples name, in files that are run."""
+
+
+def run_elsewhere(tmp_path: Path, name: str) -> str:
+    """Run a copy of an example with ports that are free; give what it prints."""
+    outrider = shutil.which("outrider", path=str(Path(sys.executable).parent)) or pytest.skip("outrider is not installed")
+    for needed in ("curl", "openssl"):
+        program(needed)
+    free = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+    named = re.compile(r"\b(" + "|".join(PORTS) + r")\b")
+    for source in (EXAMPLES / "grpc", EXAMPLES / "tls"):
+        (tmp_path / source.name).mkdir()
+        for path in source.glob("*.*"):
+            copy = tmp_path / source.name / path.name
+            copy.write_text(re.sub(named, lambda match: free[match[0]], path.read_text()))
+            copy.chmod(path.stat().st_mode)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OUTRIDER_", "OTEL_"))}
+    environment |= {
+        "PATH": f"{Path(outrider).parent}{os.pathsep}{os.environ['PATH']}",
+        "OUTRIDER_ADMIN": f"127.0.0.1:{free['9464']}",
+        "OUTRIDER_HEALTH": f"127.0.0.1:{free['9465']}",
+    }
+    script = str(tmp_path / name / "run.sh")
+    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+PRICES = "[162.8, 225.8, 337.6, 167.0, 277.7]"
+
+
+def test_grpc_example_calls_both_ports_and_shows_them_in_the_metrics(tmp_path: Path) -> None:
+    printed = run_elsewhere(tmp_path, "grpc")
+    for way in ("REST:  ", "gRPC:  ", "stream:"):
+        assert f"{way} {PRICES}" in printed
+    service = "/inference.GRPCInferenceService"
+    for line in (
+        f'outrider_grpc_calls_total{{http_route="{service}/ModelInfer",rpc_grpc_status_code="0"}} 5.0',
+        f'outrider_grpc_calls_total{{http_route="{service}/ModelInfer",rpc_grpc_status_code="3"}} 1.0',
+        f'outrider_grpc_calls_total{{http_route="{service}/ModelStreamInfer",rpc_grpc_status_code="0"}} 1.0',
+        f'outrider_messages_total{{direction="response",http_route="{service}/ModelStreamInfer"}} 5.0',
+        'outrider_decoded_total{format="open-inference"} 1.0',
+    ):
+        assert line in printed
+        assert line in (EXAMPLES / "grpc" / "README.md").read_text()
+
+
+def test_grpc_example_shows_how_each_part_stands_and_drains(tmp_path: Path) -> None:
+    printed = run_elsewhere(tmp_path, "grpc")
+    assert re.search(r"^\[\+\]upstream \S+ \(http:/v2/health/ready\) ok", printed, re.MULTILINE)
+    assert re.search(r"^\[\+\]upstream \S+ \(grpc\) ok", printed, re.MULTILINE)
+    assert printed.endswith("\ndrained\n")
+
+
+def test_tls_example_speaks_all_protocols_and_takes_a_new_certificate(tmp_path: Path) -> None:
+    printed = run_elsewhere(tmp_path, "tls")
+    assert re.findall(r"\(HTTP/(\S+), status (\d+)\)", printed) == [("1.1", "200"), ("1.1", "200"), ("2", "200"), ("1.1", "200")]
+    assert printed.count(PRICES) == 3
+    before, now = re.findall(r"serial=(\w+)", printed)
+    assert before != now
