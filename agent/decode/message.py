@@ -15,15 +15,11 @@ byte is trusted: what does not follow the grammar raises `DecodeError`.
 from __future__ import annotations
 
 import re
-import zlib
 
 import msgspec
 
+from agent.decode.codings import decompress
 from agent.errors import DecodeError
-
-MAX_DECOMPRESSED = 4 << 20
-"""Bytes that a compressed body may grow to: four times the default capture, as numbers in text shrink by two to four. As JSON
-of single digits that is 110 MB of values for the moment of reading, so it should not be more."""
 
 BODILESS = frozenset({204, 304})
 """Statuses of final responses that have no body whatever their head says."""
@@ -33,10 +29,11 @@ _FIELDS = rb"(?:" + _TOKEN + rb":[^\x00\r\n]*+\r\n)*+\r\n"
 _REQUEST = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]++ HTTP/(?:1\.[01]|2)\r\n" + _FIELDS)
 _RESPONSE = re.compile(rb"HTTP/(?:1\.[01]|2) [1-9]\d\d(?: [^\x00\r\n]*+)?\r\n" + _FIELDS)
 # The first four letters of the names below in any case; half the time of a search for the names themselves.
-_MAYBE_WANTED = re.compile(rb"\r\n([CcTtIi][OoRrNn][NnAaFf][TtNnEe][^\r]*+)")
+_MAYBE_WANTED = re.compile(rb"\r\n((?:[CcTtIi][OoRrNn][NnAaFf][TtNnEe]|[Gg][Rr][Pp][Cc])[^\r]*+)")
 _WANTED = frozenset(
-    {b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"inference-header-content-length"}
-)
+    {b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"inference-header-content-length",
+     b"grpc-encoding"}
+)  # fmt: skip
 _UTF_8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _OTHER_CHARSETS = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252", "utf-16"})
 
@@ -62,8 +59,12 @@ class Head(msgspec.Struct, frozen=True, gc=False):
         `Content-Type` in lower case without parameters, empty for none.
     charset
         Of the content type, in lower case, empty for UTF-8.
+    boundary
+        Of a multipart content type, as it was written, empty for none.
     json_length
         `Inference-Header-Content-Length`, or -1.
+    grpc_encoding
+        `Grpc-Encoding` in lower case: how messages with the compressed flag are compressed; empty for none.
     """
 
     method: str
@@ -75,7 +76,9 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     coding: str
     media: str
     charset: str
+    boundary: str
     json_length: int
+    grpc_encoding: str
 
     @property
     def plain(self) -> bool:
@@ -134,7 +137,7 @@ def _head(lines: Lines, version: bytes, method: str, target: str, status: int) -
         if key in _WANTED and found.setdefault(key, value) != value:
             raise DecodeError("http", "head")  # two different lengths or types: no telling which one counted
     get = found.get
-    media, _, parameters = get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    media, _, parameters = get(b"content-type", b"").decode("latin-1").partition(";")
     coding = get(b"content-encoding", b"").decode("latin-1").lower()
     framed = version == b"HTTP/2"
     transfer = b"" if framed else get(b"transfer-encoding", b"").lower()
@@ -148,9 +151,11 @@ def _head(lines: Lines, version: bytes, method: str, target: str, status: int) -
         chunked=transfer == b"chunked",
         framed=framed,
         coding="" if coding == "identity" else coding,
-        media=media.strip(),
+        media=media.strip().lower(),
         charset=_charset(parameters),
+        boundary=_parameter(parameters, "boundary"),
         json_length=_count(get(b"inference-header-content-length")),
+        grpc_encoding=get(b"grpc-encoding", b"").decode("latin-1").lower(),
     )
 
 
@@ -163,11 +168,15 @@ def _count(digits: bytes | None) -> int:
 
 
 def _charset(parameters: str) -> str:
+    charset = _parameter(parameters, "charset").lower()
+    return "" if charset in _UTF_8 else charset
+
+
+def _parameter(parameters: str, wanted: str) -> str:
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip().partition("=")
-        if name == "charset":
-            charset = value.strip('"')
-            return "" if charset in _UTF_8 else charset
+        if name.lower() == wanted:
+            return value.strip('"')
     return ""
 
 
@@ -236,35 +245,6 @@ def unchunk(raw: bytes, start: int) -> bytes:
 
 
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
-
-
-def decompress(body: bytes, coding: str) -> bytes:
-    """Undo one content coding: gzip, or deflate in either of its two readings.
-
-    Raises
-    ------
-    DecodeError
-        ``content_encoding`` for another coding, ``compression`` for bad bytes, ``incomplete`` where the end is missing,
-        ``too_large`` beyond `MAX_DECOMPRESSED`.
-    """
-    if coding in ("gzip", "x-gzip"):
-        window = 16 + zlib.MAX_WBITS
-    elif coding == "deflate":
-        # Some send raw deflate, though RFC 9110 means zlib. A zlib header is a multiple of 31 with method 8.
-        is_zlib = len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-        window = zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
-    else:
-        raise DecodeError("http", "content_encoding")
-    stream = zlib.decompressobj(window)
-    try:
-        plain = stream.decompress(body, MAX_DECOMPRESSED + 1)
-    except zlib.error:
-        raise DecodeError("http", "compression") from None
-    if len(plain) > MAX_DECOMPRESSED:
-        raise DecodeError("http", "too_large")
-    if not stream.eof:
-        raise DecodeError("http", "incomplete", offset=len(body))
-    return plain
 
 
 def _to_utf_8(body: bytes, charset: str) -> bytes:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 
 import pytest
 
-from agent.decode import message
-from agent.decode.message import body_of, decompress, request_head, request_lines, response_head, response_lines, unchunk
+from agent.decode.message import body_of, request_head, request_lines, response_head, response_lines, unchunk
 from agent.errors import DecodeError
 
 
@@ -176,39 +174,6 @@ def test_chunks_are_joined_and_extensions_and_trailers_skipped() -> None:
 def test_bad_chunks_are_refused(chunks: bytes, reason: str) -> None:
     with pytest.raises(DecodeError) as error:
         unchunk(chunks, 0)
-    assert reason_of(error) == reason
-
-
-def test_content_codings_are_undone() -> None:
-    text = b"text " * 100
-    raw_deflate = zlib.compressobj(wbits=-15)
-    assert decompress(gzip.compress(text), "gzip") == text
-    assert decompress(zlib.compress(text), "deflate") == text
-    assert decompress(raw_deflate.compress(text) + raw_deflate.flush(), "deflate") == text
-
-
-def test_a_bomb_does_not_go_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message, "MAX_DECOMPRESSED", 1000)
-    assert decompress(gzip.compress(bytes(1000)), "gzip") == bytes(1000)
-    with pytest.raises(DecodeError) as error:
-        decompress(gzip.compress(bytes(1001)), "gzip")
-    assert reason_of(error) == "too_large"
-
-
-@pytest.mark.parametrize(
-    ("compressed", "coding", "reason"),
-    [
-        (b"no gzip", "gzip", "compression"),
-        (b"", "gzip", "incomplete"),
-        (gzip.compress(b"abc")[:-1], "gzip", "incomplete"),
-        (b"", "deflate", "incomplete"),
-        (b"x", "br", "content_encoding"),
-        (gzip.compress(b"x"), "gzip, gzip", "content_encoding"),
-    ],
-)
-def test_bad_codings_are_refused(compressed: bytes, coding: str, reason: str) -> None:
-    with pytest.raises(DecodeError) as error:
-        decompress(compressed, coding)
     assert reason_of(error) == reason
 
 
