@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +87,27 @@ def test_commands_exist(path: Path) -> None:
             command = command.commands[words.pop(0)]
         options = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("-")} <= options, words
+
+
+def settings_of_commands(text: str) -> list[dict[str, str]]:
+    """The settings that stand before each call of `outrider run` in the code blocks."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    found = []
+    for line in (line for line in blocks.splitlines() if "outrider run" in line):
+        words = itertools.takewhile(lambda word: "=" in word, shlex.split(line, comments=True))
+        found.append(dict(word.split("=", 1) for word in words))
+    return found
+
+
+@by_document
+def test_settings_before_commands_can_be_read(path: Path) -> None:
+    for settings in settings_of_commands(path.read_text()):
+        load(settings)
+
+
+def test_guide_shows_several_ports() -> None:
+    shown = [load(settings) for settings in settings_of_commands(README)]
+    assert any(len(settings.listen) == len(settings.ready) == 2 for settings in shown)
 
 
 def test_guide_shows_the_commands() -> None:
