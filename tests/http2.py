@@ -123,13 +123,17 @@ class Watched:
     def records(self) -> list[Exchange]:
         """All records so far."""
         self.tap.flush()
-        found: list[Exchange] = []
-        stream = self.monitor.written
-        while stream:
-            size = int.from_bytes(stream[:4], "little")
-            found += msgspec.msgpack.decode(stream[4 : 4 + size], type=Frame).exchanges
-            stream = stream[4 + size :]
-        return found
+        return records_in(self.monitor.written)
+
+
+def records_in(stream: bytes) -> list[Exchange]:
+    """The records that a monitor got."""
+    found: list[Exchange] = []
+    while stream:
+        size = int.from_bytes(stream[:4], "little")
+        found += msgspec.msgpack.decode(stream[4 : 4 + size], type=Frame).exchanges
+        stream = stream[4 + size :]
+    return found
 
 
 def opened() -> Watched:

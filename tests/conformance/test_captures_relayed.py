@@ -12,11 +12,11 @@ from random import Random
 import h2.config
 import h2.connection
 import h2.events
-import h11
 import pytest
 
 from agent.exchange import NO_GRPC_STATUS, Exchange, Outcome
 from tests.exchanges import CAPTURES
+from tests.http1 import content_of, exchanges_in
 from tests.parts import wait_until
 from tests.relay import Relay, ScriptedServer, read_exactly, relay, send_pieces
 
@@ -193,32 +193,9 @@ class Opinion:
             self._read_http1(sent, received)
 
     def _read_http1(self, sent: bytes, received: bytes) -> None:
-        server, client = h11.Connection(h11.SERVER), h11.Connection(h11.CLIENT)
-        server.receive_data(sent)
-        client.receive_data(received)
-        while True:
-            request = server.next_event()
-            if request is h11.NEED_DATA:
-                return
-            assert isinstance(request, h11.Request)
-            question = _data_of(server)
-            client.send(h11.Request(method=request.method, target=request.target, headers=[("Host", "m")]))
-            client.send(h11.EndOfMessage())
-            response = client.next_event()
-            while isinstance(response, h11.InformationalResponse):
-                response = client.next_event()
-            assert isinstance(response, h11.Response)
-            answer = _data_of(client)
-            self.exchanges += http(request.method.decode(), request.target.decode(), response.status_code)
-            self.contents.append((question, answer))
-            if server.our_state is h11.SEND_RESPONSE:
-                server.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
-                server.send(h11.EndOfMessage())
-            if h11.MUST_CLOSE in (server.our_state, client.our_state):
-                assert not server.trailing_data[0]
-                return
-            server.start_next_cycle()
-            client.start_next_cycle()
+        for opinion in exchanges_in(sent, received):
+            self.exchanges += http(opinion.method, opinion.target, opinion.status)
+            self.contents.append((opinion.request, opinion.response))
 
     def _read_http2(self, sent: bytes, received: bytes) -> None:
         heads: dict[int, dict[bytes, bytes]] = {}
@@ -248,27 +225,6 @@ class Opinion:
             counts = messages_in(question), messages_in(answer)
             self.exchanges.append(("grpc", method, target, status, grpc_status, *counts))
             self.contents.append((question, answer))
-
-
-def _data_of(reader: h11.Connection) -> bytes:
-    data = b""
-    while isinstance(event := reader.next_event(), h11.Data):
-        data += bytes(event.data)
-    assert isinstance(event, h11.EndOfMessage)
-    return data
-
-
-def unchunked(message: bytes) -> bytes:
-    """The content of an HTTP/1 message."""
-    head, _, body = message.partition(b"\r\n\r\n")
-    if b"transfer-encoding: chunked" not in head.lower():
-        return body
-    content = b""
-    while body:
-        size, _, body = body.partition(b"\r\n")
-        content += body[: int(size, 16)]
-        body = body[int(size, 16) + 2 :]
-    return content
 
 
 class Stage:
@@ -368,5 +324,4 @@ def check_contents(case: str, records: list[Exchange], times: int) -> None:
         return
     assert {(record.request, record.response) for record in records} == {(sent, received)}
     assert {(record.request_size, record.response_size) for record in records} == {(len(sent), len(received))}
-    final = received[received.index(b"\r\n\r\n") + 4 :] if received.startswith(b"HTTP/1.1 100 ") else received
-    assert [(unchunked(sent), unchunked(final))] * times == contents
+    assert [(content_of(sent), content_of(received))] * times == contents

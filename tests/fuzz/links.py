@@ -16,7 +16,7 @@ from agent.proxy.lane import Lane
 from agent.proxy.link import ClientSide, Link, Links, UpstreamSide
 from agent.proxy.opening import Opening
 from agent.spelling import Upstream
-from tests.unit.proxy.fakes import FakeLoop
+from tests.unit.proxy.fakes import FakeLoop, FakeTransport
 
 GOAWAY = bytes.fromhex("000008 07 00 00000000 7fffffff 00000000")
 OWN_ANSWERS = (b"HTTP/1.1 400 ", b"HTTP/1.1 431 ", b"HTTP/1.1 503 ")
@@ -158,6 +158,13 @@ class Play:
             PASS: self._pass,
         }
         self.client_side.connection_made(cast("Any", self.client))
+
+    def watch(self) -> FakeTransport:
+        """Give a monitor that takes the records in."""
+        monitor = FakeTransport()
+        self.context.tap.connection_made(monitor.as_transport)
+        self.free = self.context.tap.free
+        return monitor
 
     def run(self, steps: list[Step]) -> None:
         """Let it all happen, then let both sides go, and see that nothing is left."""
