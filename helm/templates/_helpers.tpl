@@ -127,24 +127,49 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Python that begins a drain and waits for its end. */ -}}
-{{- define "outrider.drainInPython" -}}
-{{- printf "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:%s/drain', b'')" (include "outrider.text" .Values.outrider.ports.health) -}}
+{{- define "outrider.health" -}}
+http://127.0.0.1:{{ include "outrider.text" .Values.outrider.ports.health }}
 {{- end -}}
 
-{{- /* The model's preStop hook, or nothing. No proxy that its environment names is asked. */ -}}
+{{- /*
+The model's preStop hook, or nothing. Kubernetes runs it also where a failed probe restarts the model alone, and a drain can't be
+taken back. So it begins none: it waits for the one that the pod's end begins, no longer than `sleep` would, and joins it. No
+proxy that its environment names is asked.
+*/ -}}
 {{- define "outrider.hook" -}}
-{{- $url := printf "http://127.0.0.1:%s/drain" (include "outrider.text" .Values.outrider.ports.health) -}}
 {{- $hook := .Values.drain.hook -}}
 {{- if eq $hook "curl" }}
 exec:
-  command: [curl, --noproxy, "*", --fail, --silent, --show-error, --request, POST, {{ $url | quote }}]
-{{- else if eq $hook "wget" }}
-exec:
-  command: [wget, -q, -Yoff, -O, "-", "--post-data=", {{ $url | quote }}]
+  command:
+    - sh
+    - -c
+    - |
+      n=0
+      while [ $n -le {{ .Values.drain.delaySeconds }} ]; do
+        case "$(curl --noproxy '*' --silent --max-time 2 {{ include "outrider.health" . }}/readyz)" in
+          draining*) exec curl --noproxy '*' --fail --silent --show-error --request POST {{ include "outrider.health" . }}/drain ;;
+        esac
+        n=$((n + 1))
+        sleep 1
+      done
 {{- else if eq $hook "python3" }}
 exec:
-  command: [python3, -c, {{ include "outrider.drainInPython" . | quote }}]
+  command:
+    - python3
+    - -c
+    - |
+      import time, urllib.error, urllib.request
+      call = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+      for _ in range({{ add .Values.drain.delaySeconds 1 }}):
+          try:
+              call("{{ include "outrider.health" . }}/readyz", timeout=2)
+          except urllib.error.HTTPError as answer:
+              if answer.read().startswith(b"draining"):
+                  call("{{ include "outrider.health" . }}/drain", b"")
+                  break
+          except OSError:
+              pass
+          time.sleep(1)
 {{- else if and (eq $hook "sleep") (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}
 sleep:
   seconds: {{ add .Values.drain.delaySeconds 1 }}
@@ -265,7 +290,10 @@ sleep:
   lifecycle:
     preStop:
       exec:
-        command: [python, -c, {{ include "outrider.drainInPython" . | quote }}]
+        command:
+          - python
+          - -c
+          - import urllib.request as r; r.build_opener(r.ProxyHandler({})).open("{{ include "outrider.health" . }}/drain", b"")
   {{- end }}
   # Only readiness asks the model: as a native sidecar Outrider has to be started before the model can start, and a model that
   # is gone is not mended by a restart of Outrider.

@@ -9,11 +9,13 @@ import difflib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ import yaml
 
 from agent.config import SETTINGS, load
 from tests.parts import free_port, program
-from tests.sidecar import fetch, sidecar
+from tests.sidecar import Sidecar, fetch, sidecar
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm"
@@ -335,6 +337,12 @@ def test_certificate_is_mounted_as_a_folder_so_that_a_new_one_arrives(helm: Path
     assert (settings.tls_cert, settings.tls_key) == ("/etc/outrider-tls/tls.crt", "/etc/outrider-tls/tls.key")
 
 
+def test_notes_name_each_port_of_the_model_once(helm: Path) -> None:
+    done = run(helm, "install", "test", CHART, "--dry-run=client", *TRITON)
+    assert done.returncode == 0, done.stderr
+    assert "must listen on 127.0.0.1:9000 and 127.0.0.1:9001. " in done.stdout
+
+
 # The end of a pod
 
 
@@ -360,28 +368,67 @@ def test_hooks_of_ones_own_come_first(helm: Path) -> None:
 
 
 def hook_of(helm: Path, name: str, health: int) -> list[str]:
-    """The command of a hook, with a program that is there: the model's, or that of a native sidecar."""
-    options = ("--set", f"outrider.ports.health={health}")
+    """The command of a hook, with a Python that is there: the model's, or that of a native sidecar."""
+    options = ("--set", f"outrider.ports.health={health}", "--set", "drain.delaySeconds=60")
     if name == "native":
         spec = pod(rendered(helm, *MINIMAL, *options, "--set", "outrider.nativeSidecar=true"))
         pre_stop = container(spec, "outrider")["lifecycle"]["preStop"]
     else:
         pre_stop = hook(helm, *options, "--set", f"drain.hook={name}")
-    program_name, *arguments = pre_stop["exec"]["command"]
-    return [sys.executable if program_name.startswith("python") else program(program_name), *arguments]
+    first, *arguments = pre_stop["exec"]["command"]
+    if name == "curl":
+        program("curl")
+    return [sys.executable if first.startswith("python") else program(first), *arguments]
 
 
-@pytest.mark.parametrize("name", ["curl", "wget", "python3", "native"])
-def test_hook_drains_a_real_sidecar_and_waits_for_it(helm: Path, tmp_path: Path, name: str) -> None:
-    settings = {"OUTRIDER_READY": "none", "OUTRIDER_DRAIN_DELAY": "500ms"}
-    nowhere = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+NO_PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
+"""As a model's environment may have it: of no use inside the pod."""
+
+
+@contextmanager
+def without_model(tmp_path: Path, delay: str) -> Iterator[Sidecar]:
+    """A sidecar that is ready though there is no model."""
+    settings = {"OUTRIDER_READY": "none", "OUTRIDER_DRAIN_DELAY": delay}
     with sidecar(tmp_path, free_port(), settings, wait_for_monitor=False) as running:
-        command = hook_of(helm, name, running.health)
-        assert fetch(running.health, "/readyz") == (200, b"ready\n")
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False, env={**os.environ, **nowhere})
-        assert done.returncode == 0, done.stderr
+        yield running
+
+
+@contextmanager
+def executed(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **NO_PROXY}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_hook_of_a_native_sidecar_drains_it_and_waits(helm: Path, tmp_path: Path) -> None:
+    with without_model(tmp_path, "200ms") as running, executed(hook_of(helm, "native", running.health)) as process:
+        assert process.wait(60) == 0, process.communicate()
         assert " drained" in running.log()
         assert fetch(running.health, "/readyz") == (503, b"draining\n")
+
+
+@pytest.mark.parametrize("name", ["curl", "python3"])
+def test_hook_of_the_model_waits_for_the_drain(helm: Path, tmp_path: Path, name: str) -> None:
+    # Long enough for a look a second to see it, however slow the machine is.
+    with without_model(tmp_path, "5s") as running, executed(hook_of(helm, name, running.health)) as process:
+        running.process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, process.communicate()
+        assert " drained" in running.log()
+        assert running.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("name", ["curl", "python3"])
+def test_hook_of_the_model_begins_no_drain_where_only_the_model_is_restarted(helm: Path, tmp_path: Path, name: str) -> None:
+    with without_model(tmp_path, "0s") as running:
+        *command, script = hook_of(helm, name, running.health)
+        shorter = script.replace("-le 60", "-le 2").replace("range(61)", "range(3)")  # three looks instead of sixty-one
+        assert shorter != script
+        with executed([*command, shorter]) as process:
+            assert process.wait(60) == 0, process.communicate()
+        assert fetch(running.health, "/readyz") == (200, b"ready\n")
+        assert "drain" not in running.log()
 
 
 def test_sidecar_that_is_no_native_one_needs_no_hook(helm: Path) -> None:
