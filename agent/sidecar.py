@@ -78,7 +78,9 @@ async def _run(settings: Settings, sampler: Sampler | None, environ: Mapping[str
     server.monitor_status = keeper.status
     keeping = loop.create_task(keeper.keep())
     rereading = loop.create_task(_reread(orders.reread, server, keeper))
+    leaving = loop.create_task(_leave_when_left_drained(server, orders.stop))
     stop = await orders.stop
+    leaving.cancel()
     await server.drain(delay_s=settings.drain_delay_s if stop == signal.SIGTERM else 0.0)
     rereading.cancel()
     await keeper.finish()
@@ -86,6 +88,23 @@ async def _run(settings: Settings, sampler: Sampler | None, environ: Mapping[str
     await server.close()
     log.info("stopped exchanges=%d records_dropped=%d", context.counters.exchanges, context.counters.records_dropped)
     return 0
+
+
+async def _leave_when_left_drained(server: ProxyServer, stop: asyncio.Future[int]) -> None:
+    """End a sidecar that was drained by ``POST /drain`` and then left alone.
+
+    Kubernetes runs a container's preStop also when it only restarts that container; a sidecar that stayed drained then would
+    refuse calls for good. Ended, it is started anew.
+    """
+    await server.has_drained.wait()
+    await asyncio.sleep(_LEFT_DRAINED_S)
+    if not stop.done():
+        log.warning("drained, and no signal came; ending, so that it can be started anew after_s=%g", _LEFT_DRAINED_S)
+        stop.set_result(signal.SIGTERM)
+
+
+_LEFT_DRAINED_S = 60.0
+"""Longer than a model container usually takes to end after its preStop hook: in a pod that ends, the signal comes first."""
 
 
 async def _reread(asked: asyncio.Event, server: ProxyServer, keeper: MonitorKeeper) -> None:

@@ -51,6 +51,8 @@ class ProxyServer:
     ----------
     monitor_status
         Says in a word how the monitor is, for ``/readyz?verbose``; whoever keeps one sets it.
+    has_drained
+        Set when a drain is over.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, sampler: Sampler | None) -> None:
@@ -66,6 +68,7 @@ class ProxyServer:
         self._lag = Lag(loop, self.context.counters.lag)
         self._beside: set[asyncio.Task[None]] = set()
         self._drain: asyncio.Task[None] | None = None
+        self.has_drained = asyncio.Event()
 
     async def open(self) -> None:
         """Open all ports and begin to ask the upstreams whether they answer.
@@ -216,6 +219,7 @@ class ProxyServer:
             link.client.abort()
         await asyncio.sleep(0)
         log.info("drained")
+        self.has_drained.set()
 
     async def close(self) -> None:
         """Close the health port too, and end what runs beside the links; after the drain."""
