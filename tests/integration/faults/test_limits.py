@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +25,7 @@ from tests.integration.faults.parts_faults import (
 )
 from tests.parts import wait_until
 from tests.relay import read_all, read_exactly
-from tests.sidecar import Sidecar, sidecar
+from tests.sidecar import Sidecar, fetch, sidecar
 
 CALM = answer(b"calm")
 FILES = 128
@@ -102,6 +104,32 @@ def test_more_connections_than_files_cost_those_that_are_there_nothing(tmp_path:
             assert ask(running.port) == (200, "")
         books.balance(complete=others.calls + 1)
         stops_with(running, others.calls + 1)
+
+
+@pytest.mark.xfail(strict=True, reason="connections that are turned away keep their files for 2 s: none is left for a probe")
+def test_probes_are_answered_while_clients_storm_a_full_sidecar(tmp_path: Path, upstream: Upstream) -> None:
+    over = threading.Event()
+
+    def call_again_and_again(port: int) -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError), dial(port) as client:
+                client.sendall(request("/"))
+                client.recv(12)
+                over.wait(0.1)  # as a client that waits before it tries again, its connection not closed yet
+
+    with sidecar(tmp_path, upstream.port, {"OUTRIDER_READY": "none"}, files=FILES) as running, ExitStack() as stack:
+        inside = fill(running, stack, ALLOWED, 0)
+        storm = [threading.Thread(target=call_again_and_again, args=(running.port,)) for _ in range(100)]
+        for thread in storm:
+            thread.start()
+        try:
+            probes = [fetch(running.health, "/livez") for _ in range(20) if not over.wait(0.1)]
+            assert all(works(client) for client in inside)
+        finally:
+            over.set()
+            for thread in storm:
+                thread.join()
+        assert probes == [(200, b"alive\n")] * 20
 
 
 def test_what_the_limit_leaves_is_enough_for_the_monitor_to_start_again(tmp_path: Path, upstream: Upstream) -> None:
