@@ -3,22 +3,30 @@
 Request: ``{"instances": [...]}``, one item a row: a list (columns by position), an object (named columns) or a scalar (one
 column); or ``{"inputs": ...}``: an object of columns, or a list as above. Response: ``{"predictions": ...}``, or ``outputs``
 where the request was columnar. KServe does not enforce the response's shape, so a list, an object of columns, one object and
-one scalar are all taken.
+one scalar are all taken. ``{"b64": "..."}`` is a value: text, or a number of bytes (see `agent.decode.opaque`). What else is in
+a request, such as ``signature_name`` or ``parameters``, is of the call, not of a row.
 
-CloudEvents: in binary mode the body is as above; in structured mode it is under ``data``.
+Both servers take the same bodies on the same path, so both are ``kserve-v1``. ``:explain`` asks about rows as ``:predict`` does,
+so its inputs are read. An explanation is no prediction, and of any shape: it is not read.
+
+CloudEvents: in binary mode (attributes as ``ce-`` headers) the body is as above; in structured mode it is under ``data``, as JSON
+or as text that is JSON, or under ``data_base64``.
 
 Sources: KServe "V1 Inference Protocol"; TensorFlow Serving "RESTful API"; CloudEvents 1.0 JSON format.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import msgspec
 
 from agent.decode.block import Block, numbers, numbers_by_column, table_of_columns, table_of_rows
 from agent.decode.format import CLOUD_EVENT, JSON, Format, by_body
-from agent.decode.json_text import JSON_FAULTS, JsonText
+from agent.decode.json_text import JSON_FAULTS, JsonText, lenient, may_be_lenient
+from agent.decode.opaque import without_base64
 from agent.errors import DecodeError
 
 NumberRow = list[float | None] | dict[str, float | None] | float | None
@@ -58,7 +66,9 @@ class AnyResponse(msgspec.Struct, gc=False):
 class Event(msgspec.Struct, gc=False):
     """A CloudEvent in structured mode."""
 
-    data: msgspec.Raw
+    data: msgspec.Raw = msgspec.Raw()
+    data_base64: str = ""
+    id: str = ""
 
 
 _REQUEST = JsonText(Request, AnyRequest)
@@ -78,7 +88,7 @@ def read_inputs(body: bytes) -> Block:
         request: Request | AnyRequest = _REQUEST.exact(body)
     except JSON_FAULTS as error:
         request = _REQUEST.loose(body, error)
-        return _any(request.instances, request.inputs)
+        return _any(body, request.instances, request.inputs)
     value = request.instances if request.instances is not None else request.inputs
     if value is None:
         raise DecodeError("kserve-v1", "fields")
@@ -97,18 +107,18 @@ def read_outputs(body: bytes) -> Block:
         response: Response | AnyResponse = _RESPONSE.exact(body)
     except JSON_FAULTS as error:
         response = _RESPONSE.loose(body, error)
-        return _any(response.predictions, response.outputs)
+        return _any(body, response.predictions, response.outputs)
     value = response.predictions if response.predictions is not None else response.outputs
     if value is None:
         raise DecodeError("kserve-v1", "fields")
     return number_table(value)
 
 
-def _any(rows: Any, columns: Any) -> Block:
+def _any(body: bytes, rows: Any, columns: Any) -> Block:
     value = rows if rows is not None else columns
     if value is None:
         raise DecodeError("kserve-v1", "fields")
-    return any_table(value)
+    return any_table(without_base64(value) if b'"b64"' in body else value)
 
 
 def number_table(value: list[NumberRow] | NumberColumns) -> Block:
@@ -127,8 +137,8 @@ def any_table(value: Any) -> Block:
     return table_of_rows([value])
 
 
-def payload_of_event(body: bytes) -> bytes:
-    """Give the ``data`` of a CloudEvent as JSON text.
+def payload_of_event(body: bytes) -> tuple[bytes, str]:
+    """Give the payload of a CloudEvent as JSON text, and the event's id.
 
     Raises
     ------
@@ -136,17 +146,36 @@ def payload_of_event(body: bytes) -> bytes:
         ``cloud_event``
     """
     try:
-        return bytes(_EVENT.decode(body).data)
-    except JSON_FAULTS:
-        raise DecodeError("kserve-v1", "cloud_event") from None
+        event = _EVENT.decode(body)
+        payload = bytes(event.data)
+        if payload.startswith(b'"'):
+            payload = msgspec.json.decode(payload, type=str).encode()
+        payload = payload or base64.b64decode(event.data_base64, validate=True)
+    except JSON_FAULTS as error:
+        payload, event = _lenient_payload(body, error), Event()
+    if not payload:
+        raise DecodeError("kserve-v1", "cloud_event")
+    return payload, event.id
+
+
+def _lenient_payload(body: bytes, fault: Exception) -> bytes:
+    value = lenient(body) if may_be_lenient(body, fault) else None
+    if type(value) is not dict or "data" not in value:
+        raise DecodeError("kserve-v1", "cloud_event")
+    try:
+        return json.dumps(value["data"]).encode()
+    except RecursionError:
+        raise DecodeError("json", "json") from None
 
 
 def _read_event_inputs(body: bytes) -> Block:
-    return read_inputs(payload_of_event(body))
+    payload, event_id = payload_of_event(body)
+    return msgspec.structs.replace(read_inputs(payload), id=event_id)
 
 
 def _read_event_outputs(body: bytes) -> Block:
-    return read_outputs(payload_of_event(body))
+    payload, event_id = payload_of_event(body)
+    return msgspec.structs.replace(read_outputs(payload), id=event_id)
 
 
 KSERVE_V1 = Format(
@@ -154,3 +183,6 @@ KSERVE_V1 = Format(
     {JSON: by_body(read_inputs), CLOUD_EVENT: by_body(_read_event_inputs)},
     {JSON: by_body(read_outputs), CLOUD_EVENT: by_body(_read_event_outputs)},
 )
+
+KSERVE_V1_EXPLAIN = Format("kserve-v1-explain", KSERVE_V1.inputs, {})
+"""Rows that somebody wants explained; most were sent to ``:predict`` as well, so metrics tell them apart."""

@@ -12,9 +12,10 @@ from urllib.parse import unquote
 
 from agent.decode.custom import format_of
 from agent.decode.format import Format
-from agent.decode.kserve_v1 import KSERVE_V1
+from agent.decode.kserve_v1 import KSERVE_V1, KSERVE_V1_EXPLAIN
 from agent.decode.mlflow import MLFLOW
 from agent.decode.open_inference import OPEN_INFERENCE
+from agent.decode.tensorflow_rest import TENSORFLOW_CLASSIFY, TENSORFLOW_REGRESS
 from agent.spelling import CustomRoute
 
 MAX_REMEMBERED = 1024
@@ -30,13 +31,17 @@ ROUTES: tuple[tuple[str, Format | None], ...] = (
     ("/v1/models/{model}:predict", KSERVE_V1),
     ("/v1/models/{model}/versions/{version}:predict", KSERVE_V1),
     ("/v1/models/{model}/labels/{version}:predict", KSERVE_V1),
+    ("/v1/models/{model}:explain", KSERVE_V1_EXPLAIN),
+    ("/v1/models/{model}:classify", TENSORFLOW_CLASSIFY),
+    ("/v1/models/{model}/versions/{version}:classify", TENSORFLOW_CLASSIFY),
+    ("/v1/models/{model}/labels/{version}:classify", TENSORFLOW_CLASSIFY),
+    ("/v1/models/{model}:regress", TENSORFLOW_REGRESS),
+    ("/v1/models/{model}/versions/{version}:regress", TENSORFLOW_REGRESS),
+    ("/v1/models/{model}/labels/{version}:regress", TENSORFLOW_REGRESS),
     ("/v2/models/{model}/infer", OPEN_INFERENCE),
     ("/v2/models/{model}/versions/{version}/infer", OPEN_INFERENCE),
     ("/invocations", MLFLOW),
     # Activity only: their values are not read.
-    ("/v1/models/{model}:explain", None),
-    ("/v1/models/{model}:classify", None),
-    ("/v1/models/{model}:regress", None),
     ("/v2/models/{model}/generate", None),
     ("/v2/models/{model}/generate_stream", None),
     ("/predictions/{model}", None),

@@ -22,9 +22,11 @@ REASONS = {
     "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "path", "ragged",
     "shape", "too_large", "too_many_columns", "too_many_rows", "too_many_values", "transfer_encoding",
 }  # fmt: skip
+FORMATS = {"custom", "kserve-v1", "kserve-v1-explain", "mlflow", "open-inference", "tensorflow-rest"}
 UNOBSERVED = {"bodies_left_out", "incomplete", "no_rows", "shared_memory", "status", "too_wide", "truncated"}
 TARGETS = [
-    "/v1/models/m:predict", "/v2/models/m/infer", "/invocations", "/own/m", "/v2/health/live", "/x",
+    "/v1/models/m:predict", "/v1/models/m:explain", "/v1/models/m:classify", "/v1/models/m:regress",
+    "/v2/models/m/infer", "/invocations", "/own/m", "/v2/health/live", "/x",
 ]  # fmt: skip
 MEDIA = [
     "",
@@ -41,7 +43,7 @@ def check(result: Decoded, exchanges: list[Exchange]) -> None:
     assert len(result.routes) == len(exchanges)
     assert {reason for _, reason in result.undecoded} <= REASONS
     assert set(result.unobserved) <= UNOBSERVED
-    assert set(result.decoded) <= {"kserve-v1", "open-inference", "mlflow", "custom"}
+    assert set(result.decoded) <= FORMATS
     for batch in result.batches:
         assert batch.exchanges > 0
         assert batch.inputs.rows + batch.outputs.rows > 0
@@ -63,6 +65,11 @@ def decode(exchanges: list[Exchange]) -> None:
 SEEDS = [captured(case) for case in captured_cases() if "metrics" not in case] if CAPTURES.is_dir() else []
 SEEDS += [
     json_exchange("/v1/models/m:predict", {"instances": [{"a": 1, "b": [True, None, "x"]}]}, {"predictions": {"p": [1]}}),
+    json_exchange(
+        "/v1/models/m:classify",
+        {"examples": [{"a": [1], "b": {"b64": "/w=="}}], "context": {"c": "x"}},
+        {"results": [[["u", 0.9], ["v", 0.1]]]},
+    ),
     json_exchange("/v2/models/m/infer", {"inputs": [{"name": "x", "shape": [1, 2], "data": [1, 2]}]}, {"outputs": []}),
     json_exchange("/own/m", {"rows": [[1, 2]]}, [{"scores": [1]}]),
     exchange(
@@ -140,7 +147,20 @@ def tensors(draw: st.DrawFn) -> dict[str, Any]:
 def envelopes(draw: st.DrawFn) -> Any:
     key = draw(
         st.sampled_from(
-            ["instances", "inputs", "outputs", "predictions", "data", "dataframe_split", "dataframe_records", "rows", "scores"]
+            [
+                "instances",
+                "inputs",
+                "outputs",
+                "predictions",
+                "data",
+                "dataframe_split",
+                "dataframe_records",
+                "rows",
+                "scores",
+                "examples",
+                "results",
+                "b64",
+            ]
         )
     )
     inner = draw(

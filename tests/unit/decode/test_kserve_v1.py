@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -104,6 +105,57 @@ def test_cloud_events_in_structured_and_binary_mode() -> None:
     (batch,) = result.batches
     assert as_lists(batch.inputs) == {"0": [1.0, 1.0], "1": [2.0, 2.0]}
     assert as_lists(batch.outputs) == {"0": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"id": "7", "data": {"instances": [[1, 2]]}},
+        {"id": "7", "data": '{"instances": [[1, 2]]}', "datacontenttype": "text/plain"},
+        {"id": "7", "data_base64": "eyJpbnN0YW5jZXMiOiBbWzEsIDJdXX0="},
+    ],
+)
+def test_the_data_of_an_event_may_be_json_or_text_or_base64(event: Any) -> None:
+    answer = response_bytes(b'{"id": "8", "data": {"predictions": [1]}}', "application/cloudevents+json")
+    request = request_bytes(PREDICT, json.dumps(event).encode(), "application/cloudevents+json")
+    (batch,) = Decoder().decode([exchange(request, answer)]).batches
+    assert as_lists(batch.inputs) == {"0": [1.0], "1": [2.0]}
+    assert batch.ids == ("7",)
+
+
+def test_an_event_may_hold_bare_infinity() -> None:
+    event = b'{"id": "7", "data": {"instances": [[Infinity, NaN]]}}'
+    request = request_bytes(PREDICT, event, "application/cloudevents+json")
+    (batch,) = Decoder().decode([exchange(request, response_bytes(b'{"predictions": [1]}'))]).batches
+    assert as_lists(batch.inputs) == {"0": [float("inf")], "1": [None]}
+
+
+def test_bytes_are_text_or_a_size() -> None:
+    image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(92)).decode()
+    batch = decode_one(
+        {"instances": [{"image": {"b64": image}, "word": {"b64": "Z3LDvG4"}, "age": 3}]}, {"predictions": [{"b64": "YQ=="}]}
+    )
+    assert as_lists(batch.inputs) == {"image": [100.0], "word": ["grün"], "age": [3.0]}
+    assert as_lists(batch.outputs) == {"0": ["a"]}
+
+
+def test_of_an_explanation_only_the_question_is_read() -> None:
+    result = Decoder().decode(
+        [json_exchange("/v1/models/m:explain", {"instances": [[1, 2]]}, {"explanations": {"a": [[1], {}]}})]
+    )
+    (batch,) = result.batches
+    assert (batch.format, batch.model) == ("kserve-v1-explain", "m")
+    assert as_lists(batch.inputs) == {"0": [1.0], "1": [2.0]}
+    assert batch.outputs.rows == 0
+    assert not result.undecoded
+
+
+@pytest.mark.parametrize("event", [{"id": "1", "data": None}, {"data_base64": "%"}, {"data": ""}, {"id": 1, "data": {}}, []])
+def test_an_event_without_a_payload_is_refused(event: Any) -> None:
+    request = request_bytes(PREDICT, json.dumps(event).encode(), "application/cloudevents+json")
+    result = Decoder().decode([exchange(request, response_bytes(b'{"predictions": [1]}'))])
+    assert set(result.undecoded) <= {("kserve-v1", "cloud_event"), ("kserve-v1", "fields")}
+    assert sum(result.undecoded.values()) == 1
 
 
 def test_an_event_without_data_is_counted() -> None:
