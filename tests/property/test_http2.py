@@ -6,14 +6,17 @@ with what the follower made of the bytes between them, cut anywhere.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
+from collections import deque
 from dataclasses import dataclass
 from random import Random
 
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import pytest
 from h2.settings import SettingCodes
 from hpack import Decoder, Encoder, HPACKError
@@ -74,12 +77,26 @@ class Conversation:
         self.server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self.wire: list[tuple[bool, bytes]] = []
         """Whether it came from the client, and what, in order."""
+        self.under_way: deque[tuple[bool, bytes]] = deque()
         self.streams: dict[int, Seen] = {}
         self.resized: set[h2.connection.H2Connection] = set()
         """Who changed the size of the other's table since the other's last header block."""
         self.client.initiate_connection()
         self.server.initiate_connection()
         self.deliver()
+
+    def send(self) -> None:
+        """Put on the wire what both have said; it arrives later."""
+        for by_client, said in ((True, self.client.data_to_send()), (False, self.server.data_to_send())):
+            if said:
+                self.wire.append((by_client, said))
+                self.under_way.append((by_client, said))
+
+    def arrive(self) -> None:
+        """Let the oldest of what is under way arrive. Some of what crosses a reset `h2` does not bear; it ends there then."""
+        by_client, said = self.under_way.popleft()
+        for event in (self.server if by_client else self.client).receive_data(said):
+            (self._server_saw if by_client else self._client_saw)(event)
 
     def deliver(self) -> None:
         while True:
@@ -146,9 +163,20 @@ class Conversation:
     # What one side may do next
 
     def go_on(self) -> None:
+        self._act()
+        self.deliver()
+
+    def go_on_without_waiting(self) -> None:
+        """Say something before the other's last words have arrived; what can't be said any more is left."""
+        with contextlib.suppress(h2.exceptions.ProtocolError):
+            self._act()
+        self.send()
+        while self.under_way and self.random.random() < 0.4:
+            self.arrive()
+
+    def _act(self) -> None:
         act = self.random.choice([self._open] * 3 + [self._ask] * 6 + [self._answer] * 8 + [self._steer] * 3 + [self._reset])
         act()
-        self.deliver()
 
     def _extra(self) -> list[tuple[str, str]]:
         large = [("x-large", "C" * 27_000)] if self.random.random() < 0.02 else []
@@ -299,6 +327,34 @@ def test_each_stream_is_recorded_as_both_ends_saw_it(seed: int, steps: int, leav
     assert set(records) == {seen.target for seen in conversation.streams.values()}
     for seen in conversation.streams.values():
         check(records[seen.target], seen)
+    assert watched.tap.free == watched.free
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 1 << 64), steps=st.integers(1, 100))
+def test_what_crosses_on_the_wire_is_no_reason_to_lose_track(seed: int, steps: int) -> None:
+    random = Random(seed)
+    conversation = Conversation(random)
+    with contextlib.suppress(h2.exceptions.ProtocolError):
+        for _ in range(steps):
+            conversation.go_on_without_waiting()
+        while conversation.under_way:
+            conversation.arrive()
+            conversation.send()
+    watched = Watched()
+    for by_client, piece in pieces(conversation.wire, random):
+        if by_client:
+            watched.client(piece)
+        else:
+            watched.upstream(piece)
+    watched.follower.calls.land_all(Outcome.CLIENT_GONE)
+    records = {record.target: record for record in watched.records()}
+    assert watched.context.counters.exchanges == len(records)
+    assert set(records) >= {seen.target for seen in conversation.streams.values()}
+    for seen in conversation.streams.values():
+        record = records[seen.target]
+        if not seen.is_open and seen.outcome == record.outcome == Outcome.COMPLETE:
+            check(record, seen)
     assert watched.tap.free == watched.free
 
 
