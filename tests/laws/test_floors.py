@@ -17,7 +17,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "log"}),
     frozenset({"proxy"}),
     frozenset({"decode"}),
-    frozenset({"sketch"}),
+    frozenset({"sketch", "summarise"}),
     frozenset({"profile"}),
     frozenset({"validate", "window", "feedback"}),
     frozenset({"stats"}),
