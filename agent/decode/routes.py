@@ -6,16 +6,18 @@ Clients do send ``/v1/models/m%3Apredict``; a route's template is what metrics s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from agent.decode.custom import format_of
 from agent.decode.format import Format
 from agent.decode.kserve_v1 import KSERVE_V1, KSERVE_V1_EXPLAIN
-from agent.decode.mlflow import MLFLOW
 from agent.decode.open_inference import OPEN_INFERENCE
+from agent.decode.open_inference_grpc import MODEL_INFER, MODEL_STREAM_INFER
 from agent.decode.openai import CHAT, COMPLETIONS, EMBEDDINGS
+from agent.decode.tensorflow_grpc import CLASSIFY, MULTI_INFERENCE, PREDICT, REGRESS
+from agent.decode.sagemaker import INVOCATIONS
 from agent.decode.tensorflow_rest import TENSORFLOW_CLASSIFY, TENSORFLOW_REGRESS
 from agent.spelling import CustomRoute
 
@@ -41,7 +43,8 @@ ROUTES: tuple[tuple[str, Format | None], ...] = (
     ("/v1/models/{model}/labels/{version}:regress", TENSORFLOW_REGRESS),
     ("/v2/models/{model}/infer", OPEN_INFERENCE),
     ("/v2/models/{model}/versions/{version}/infer", OPEN_INFERENCE),
-    ("/invocations", MLFLOW),
+    ("/invocations", INVOCATIONS),
+    ("/models/{model}/invoke", INVOCATIONS),
     # Activity only: their values are not read.
     ("/v2/models/{model}/generate", None),
     ("/v2/models/{model}/generate_stream", None),
@@ -83,27 +86,37 @@ ROUTES: tuple[tuple[str, Format | None], ...] = (
 )
 """Path templates and the format of what is posted to them. A ``{part}`` is one segment, or the rest of one."""
 
-_HEALTH = ("Check", "List", "Watch")
-_REFLECTION = ("ServerReflectionInfo",)
-_REPOSITORY = ("RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload")
+_HEALTH = dict.fromkeys(("Check", "List", "Watch"))
+_REFLECTION = dict.fromkeys(("ServerReflectionInfo",))
+_REPOSITORY = dict.fromkeys(("RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"))
 
-GRPC_METHODS: dict[str, tuple[str, ...]] = {
+GRPC_METHODS: Mapping[str, Mapping[str, Format | None]] = {
     # Open Inference, and what Triton and MLServer add to it.
-    "inference.GRPCInferenceService": (
-        "ModelInfer", "ModelStreamInfer",
-        "ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata",
-        "ModelConfig", "ModelStatistics", *_REPOSITORY, "TraceSetting", "LogSettings",
-        "SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister",
-        "CudaSharedMemoryStatus", "CudaSharedMemoryRegister", "CudaSharedMemoryUnregister",
-    ),
+    "inference.GRPCInferenceService": {
+        "ModelInfer": MODEL_INFER,
+        "ModelStreamInfer": MODEL_STREAM_INFER,
+        **_REPOSITORY,
+        **dict.fromkeys((
+            "ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata",
+            "ModelConfig", "ModelStatistics", "TraceSetting", "LogSettings",
+            "SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister",
+            "CudaSharedMemoryStatus", "CudaSharedMemoryRegister", "CudaSharedMemoryUnregister",
+        )),
+    },
     "inference.model_repository.ModelRepositoryService": _REPOSITORY,
-    "tensorflow.serving.PredictionService": ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata"),
-    "tensorflow.serving.ModelService": ("GetModelStatus", "HandleReloadConfigRequest"),
+    "tensorflow.serving.PredictionService": {
+        "Predict": PREDICT,
+        "Classify": CLASSIFY,
+        "Regress": REGRESS,
+        "MultiInference": MULTI_INFERENCE,
+        "GetModelMetadata": None,
+    },
+    "tensorflow.serving.ModelService": dict.fromkeys(("GetModelStatus", "HandleReloadConfigRequest")),
     "grpc.health.v1.Health": _HEALTH,
     "grpc.reflection.v1.ServerReflection": _REFLECTION,
     "grpc.reflection.v1alpha.ServerReflection": _REFLECTION,
 }  # fmt: skip
-"""Methods of gRPC by service; the path of a call is ``/service/method``. Activity only: their values are not read."""
+"""Methods of gRPC by service, and the format of their messages; the path of a call is ``/service/method``."""
 
 
 class Route(NamedTuple):
@@ -146,7 +159,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 _Patterns = Sequence[tuple[str, Format | None, re.Pattern[str]]]
 
 _LITERALS: dict[str, Format | None] = {template: wire for template, wire in ROUTES if "{" not in template}
-_LITERALS |= {f"/{service}/{method}": None for service, methods in GRPC_METHODS.items() for method in methods}
+_LITERALS |= {f"/{service}/{method}": wire for service, methods in GRPC_METHODS.items() for method, wire in methods.items()}
 _PATTERNS: _Patterns = [(template, wire, _pattern(template)) for template, wire in ROUTES if "{" in template]
 
 

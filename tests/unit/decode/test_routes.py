@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from agent.decode.format import Format
 from agent.decode.routes import GRPC_METHODS, MAX_REMEMBERED, MAX_REMEMBERED_TARGET, OTHER, ROUTES, Routes, path_of
 from agent.spelling import CustomRoute
 
@@ -34,7 +37,22 @@ from agent.spelling import CustomRoute
         ("POST", "", "/", "", "", ""),
         ("OPTIONS", "*", "/", "", "", ""),
         ("POST", "/%ff%fe", OTHER, "", "", ""),
-        ("POST", "/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelInfer", "", "", ""),
+        (
+            "POST",
+            "/inference.GRPCInferenceService/ModelInfer",
+            "/inference.GRPCInferenceService/ModelInfer",
+            "open-inference",
+            "",
+            "",
+        ),
+        (
+            "POST",
+            "/tensorflow.serving.PredictionService/Predict",
+            "/tensorflow.serving.PredictionService/Predict",
+            "tensorflow-serving",
+            "",
+            "",
+        ),
         ("POST", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Check", "", "", ""),
         ("POST", "/inference.GRPCInferenceService/Modelinfer", OTHER, "", "", ""),
         ("POST", "/inference.GRPCInferenceService/", OTHER, "", "", ""),
@@ -75,9 +93,14 @@ def test_the_path_of_a_target(target: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("service", "methods"), GRPC_METHODS.items())
-def test_every_known_method_of_grpc_has_a_route_without_a_format(service: str, methods: tuple[str, ...]) -> None:
-    paths = [f"/{service}/{method}" for method in methods]
-    assert [Routes().match("POST", path) for path in paths] == [(path, None, "", "") for path in paths]
+def test_every_known_method_of_grpc_has_a_route(service: str, methods: Mapping[str, Format | None]) -> None:
+    paths = {f"/{service}/{method}": wire for method, wire in methods.items()}
+    assert [Routes().match("POST", path) for path in paths] == [(path, wire, "", "") for path, wire in paths.items()]
+
+
+def test_methods_of_grpc_whose_values_are_read() -> None:
+    read = {method for methods in GRPC_METHODS.values() for method, wire in methods.items() if wire is not None}
+    assert read == {"ModelInfer", "ModelStreamInfer", "Predict", "Classify", "Regress", "MultiInference"}
 
 
 def test_every_template_matches_what_it_describes() -> None:
