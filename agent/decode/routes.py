@@ -16,8 +16,8 @@ from agent.decode.kserve_v1 import KSERVE_V1, KSERVE_V1_EXPLAIN
 from agent.decode.open_inference import OPEN_INFERENCE
 from agent.decode.open_inference_grpc import MODEL_INFER, MODEL_STREAM_INFER
 from agent.decode.openai import CHAT, COMPLETIONS, EMBEDDINGS
-from agent.decode.tensorflow_grpc import CLASSIFY, MULTI_INFERENCE, PREDICT, REGRESS
 from agent.decode.sagemaker import INVOCATIONS
+from agent.decode.tensorflow_grpc import CLASSIFY, MULTI_INFERENCE, PREDICT, REGRESS
 from agent.decode.tensorflow_rest import TENSORFLOW_CLASSIFY, TENSORFLOW_REGRESS
 from agent.spelling import CustomRoute
 

@@ -160,11 +160,11 @@ def test_messages_of_grpc_are_no_json(grpc_status: int) -> None:
     assert result.unobserved == {}
 
 
-def test_known_methods_of_grpc_are_activity() -> None:
-    infer = "/inference.GRPCInferenceService/ModelInfer"
-    request = grpc_call(0).request.replace(GRPC_METHOD.encode(), infer.encode())
-    result = Decoder().decode([grpc_call(0, request=request, target=infer), grpc_call(0)])
-    assert result.routes == [infer, "other"]
+def test_methods_of_grpc_without_values_are_activity() -> None:
+    metadata = "/inference.GRPCInferenceService/ModelMetadata"
+    request = grpc_call(0).request.replace(GRPC_METHOD.encode(), metadata.encode())
+    result = Decoder().decode([grpc_call(0, request=request, target=metadata), grpc_call(0)])
+    assert result.routes == [metadata, "other"]
     assert (result.batches, result.undecoded, result.unobserved) == ([], {}, {})
 
 
