@@ -22,11 +22,12 @@ REASONS = {
     "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "path", "ragged",
     "shape", "too_large", "too_many_columns", "too_many_rows", "too_many_values", "transfer_encoding",
 }  # fmt: skip
-FORMATS = {"custom", "kserve-v1", "kserve-v1-explain", "mlflow", "open-inference", "tensorflow-rest"}
+FORMATS = {"custom", "kserve-v1", "kserve-v1-explain", "mlflow", "open-inference", "openai", "tensorflow-rest"}
 UNOBSERVED = {"bodies_left_out", "incomplete", "no_rows", "shared_memory", "status", "too_wide", "truncated"}
 TARGETS = [
     "/v1/models/m:predict", "/v1/models/m:explain", "/v1/models/m:classify", "/v1/models/m:regress",
     "/v2/models/m/infer", "/invocations", "/own/m", "/v2/health/live", "/x",
+    "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
 ]  # fmt: skip
 MEDIA = [
     "",
@@ -35,6 +36,7 @@ MEDIA = [
     "application/csv; charset=utf-16",
     "application/cloudevents+json",
     "application/octet-stream",
+    "text/event-stream",
 ]
 CUSTOM = (CustomRoute("/own/{model}", "$.rows", "$[0].scores"),)
 
@@ -72,6 +74,11 @@ SEEDS += [
     ),
     json_exchange("/v2/models/m/infer", {"inputs": [{"name": "x", "shape": [1, 2], "data": [1, 2]}]}, {"outputs": []}),
     json_exchange("/own/m", {"rows": [[1, 2]]}, [{"scores": [1]}]),
+    json_exchange("/v1/embeddings", {"model": "m", "input": ["a"]}, {"data": [{"embedding": [1, 2]}, {"embedding": "AACAPw=="}]}),
+    exchange(
+        request_bytes("/v1/chat/completions", b'{"model": "m", "messages": [{"role": "user", "content": "a"}], "n": 1}'),
+        response_bytes(b'data: {"choices": [{"index": 0, "delta": {"content": "b"}}]}\n\ndata: [DONE]\n\n', "text/event-stream"),
+    ),
     exchange(
         request_bytes("/invocations", gzip.compress(b"a,b\n1,x\n"), "text/csv", extra="Content-Encoding: gzip\r\n"),
         response_bytes(b"[1]"),
