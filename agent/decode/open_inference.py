@@ -1,44 +1,49 @@
-"""Open Inference Protocol (V2) over HTTP with JSON tensors.
+"""Open Inference Protocol (V2) over HTTP: tensors in JSON, and raw tensors behind it.
 
-Request: ``{"inputs": [{"name", "shape", "datatype", "data", "parameters"}]}``; response: the same under ``outputs``. ``data`` is
-flat or nested, row-major; the first dimension is the rows.
+Request: ``{"id", "inputs": [{"name", "shape", "datatype", "data", "parameters"}]}``; response: ``{"id", "model_name",
+"model_version", "outputs": [...]}``. ``data`` is flat or nested, row-major, and ``null`` in it is a missing value. Which tensors
+become which columns is told in `tensors`, how raw tensors come in `open_inference_binary`.
 
-- One tensor ``[N, D]`` with D > 1: columns by position.
-- Tensors of ``[N]`` or ``[N, 1]``: one named column each (MLServer reads ``[N]`` as ``[N, 1]``).
-- Several tensors of which some are ``[N, D]``: columns ``name[0]`` to ``name[D-1]`` for those.
-- Deeper tensors are flattened row by row, up to `MAX_FLATTENED` values a row.
-- MLServer's ``parameters.content_type`` of ``np`` or ``str`` on the request: only the first input counts.
+What is there counts: where values are of another datatype than they say, the values win; the block still says what they said.
 
-Raw tensors behind the JSON, or in the response, are counted as ``binary_tensors``; tensors in shared memory as not observed.
+MLServer's ``parameters.content_type``, on a tensor, or on the request for all that have none:
 
-Sources: "Open Inference Protocol", Triton "binary tensor data" and "shared memory" extensions, MLServer "content types".
+- ``np`` and ``str`` on the request: only the first input counts.
+- ``pd``: each input is a column, which is what it is anyway; ``datetime``: text, kept as text.
+- ``base64``: text is decoded; what is no base64 is kept.
+
+Tensors in shared memory are counted as not observed.
+
+Sources: "Open Inference Protocol", Triton "shared memory" extensions, MLServer "content types".
 """
 
 from __future__ import annotations
 
-import math
+import binascii
 import struct
+from collections.abc import Sequence
 from itertools import starmap
 from typing import Any
 
 import msgspec
 
+from agent.batch import TensorType
 from agent.decode.block import (
     MAX_COLUMNS,
-    MAX_FLATTENED,
-    MAX_RANK,
-    MAX_STEM,
     Block,
     NotObserved,
     Scalar,
-    block_of,
     flat_values,
     numbers_by_column,
     pack_flat,
     packers,
 )
-from agent.decode.format import BINARY, JSON, Format, by_body, refuse_binary_tensors
+from agent.decode.format import BINARY, JSON, Format, by_body
+from agent.decode.json_arrays import LARGE_BODY
 from agent.decode.json_text import JSON_FAULTS, JsonText
+from agent.decode.open_inference_binary import NOTHING_BEHIND, behind_json, cut
+from agent.decode.open_inference_large import FIRST_ONLY, large_inputs, large_outputs
+from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, shape_of, text_of
 from agent.errors import DecodeError
 
 
@@ -55,6 +60,7 @@ class Tensor(msgspec.Struct, gc=False):
 
     name: str
     shape: list[int]
+    datatype: str = ""
     data: list[float | list[float | None] | None] | None = None
     parameters: Parameters | None = None
 
@@ -64,6 +70,7 @@ class AnyTensor(msgspec.Struct, gc=False):
 
     name: str
     shape: list[int]
+    datatype: str = ""
     data: Any = None
     parameters: Parameters | None = None
 
@@ -72,6 +79,7 @@ class Request(msgspec.Struct, gc=False):
     """A request with tensors of numbers."""
 
     inputs: list[Tensor]
+    id: str | None = None
     parameters: Parameters | None = None
 
 
@@ -79,6 +87,7 @@ class AnyRequest(msgspec.Struct, gc=False):
     """Any request."""
 
     inputs: list[AnyTensor]
+    id: Any = None
     parameters: Parameters | None = None
 
 
@@ -86,14 +95,20 @@ class Response(msgspec.Struct, gc=False):
     """A response with tensors of numbers."""
 
     outputs: list[Tensor]
+    id: str | None = None
+    model_name: str | None = None
     model_version: str | None = None
+    parameters: Parameters | None = None
 
 
 class AnyResponse(msgspec.Struct, gc=False):
     """Any response."""
 
     outputs: list[AnyTensor]
-    model_version: str | None = None
+    id: Any = None
+    model_name: Any = None
+    model_version: Any = None
+    parameters: Parameters | None = None
 
 
 _REQUEST = JsonText(Request, AnyRequest)
@@ -101,52 +116,89 @@ _RESPONSE = JsonText(Response, AnyResponse)
 
 
 def read_inputs(body: bytes) -> Block:
-    """Read a request's tensors.
+    """Read a request's tensors, and its id.
 
     Raises
     ------
     NotObserved
         ``shared_memory``, ``no_rows``, ``too_wide``.
     DecodeError
-        ``json``, ``fields``, ``shape``, ``binary_tensors``, ``duplicate_names``, ``too_many_columns``.
+        ``json``, ``fields``, ``shape``, ``size``, ``duplicate_names``, ``too_many_columns``, ``name_too_long``.
     """
+    if len(body) >= LARGE_BODY:
+        block = large_inputs(body)
+        if block is not None:
+            return block
     try:
         request = _REQUEST.exact(body)
     except JSON_FAULTS as error:
-        loose = _REQUEST.loose(body, error)
-        return read_tensors(loose.inputs[: _inputs_that_count(loose.parameters)], "")
-    if request.parameters is None:
-        return _number_tensors(request.inputs, "")
-    return _number_tensors(request.inputs[: _inputs_that_count(request.parameters)], "")
-
-
-def _inputs_that_count(parameters: Parameters | None) -> int | None:
-    return 1 if parameters is not None and parameters.content_type in ("np", "str") else None
+        return _any_request(_REQUEST.loose(body, error), NOTHING_BEHIND)
+    tensors = request.inputs
+    if request.parameters is not None and request.parameters.content_type in FIRST_ONLY:
+        tensors = tensors[:1]
+    return _number_tensors(tensors, "", "", request.id or "")
 
 
 def read_outputs(body: bytes) -> Block:
-    """Read a response's tensors, and the model's version if the response says it.
+    """Read a response's tensors, and the model's name and version and the id if the response says them.
 
     Raises
     ------
     NotObserved, DecodeError
         As `read_inputs`.
     """
+    if len(body) >= LARGE_BODY:
+        block = large_outputs(body)
+        if block is not None:
+            return block
     try:
         response = _RESPONSE.exact(body)
     except JSON_FAULTS as error:
-        loose = _RESPONSE.loose(body, error)
-        return read_tensors(loose.outputs, loose.model_version or "")
-    return _number_tensors(response.outputs, response.model_version or "")
+        return _any_response(_RESPONSE.loose(body, error), NOTHING_BEHIND)
+    return _number_tensors(response.outputs, response.model_version or "", response.model_name or "", response.id or "")
 
 
-def _number_tensors(tensors: list[Tensor], version: str) -> Block:
-    """Read tensors of numbers that are flat and without missing values in one go, and all others by `read_tensors`."""
-    block = _one_tensor(tensors[0], version) if len(tensors) == 1 else _one_column_each(tensors, version)
-    return block or read_tensors(tensors, version)
+def _inputs_and_behind(text: bytes, behind: memoryview) -> Block:
+    try:
+        request: Request | AnyRequest = _REQUEST.exact(text)
+    except JSON_FAULTS as error:
+        request = _REQUEST.loose(text, error)
+    return _any_request(request, behind)
 
 
-def _one_tensor(tensor: Tensor, version: str) -> Block | None:
+def _outputs_and_behind(text: bytes, behind: memoryview) -> Block:
+    try:
+        response: Response | AnyResponse = _RESPONSE.exact(text)
+    except JSON_FAULTS as error:
+        response = _RESPONSE.loose(text, error)
+    return _any_response(response, behind)
+
+
+def _any_request(request: Request | AnyRequest, behind: memoryview) -> Block:
+    content_type = request.parameters.content_type if request.parameters is not None else None
+    parts = read_tensors(request.inputs, behind, content_type, first_only=content_type in FIRST_ONLY)
+    return block_of_columns(parts, "", "", _text(request.id))
+
+
+def _any_response(response: Response | AnyResponse, behind: memoryview) -> Block:
+    parts = read_tensors(response.outputs, behind, response.parameters.content_type if response.parameters is not None else None)
+    return block_of_columns(parts, _text(response.model_version), _text(response.model_name), _text(response.id))
+
+
+def _text(value: Any) -> str:
+    """Give a name as text: some clients write versions and ids as numbers."""
+    return value if type(value) is str else str(value) if type(value) in (int, float) else ""
+
+
+def _number_tensors(tensors: list[Tensor], version: str, model: str, id: str) -> Block:
+    """Read tensors of numbers that are flat and without missing values in one go, and all others the complete way."""
+    block = _one_tensor(tensors[0], version, model, id) if len(tensors) == 1 else _one_column_each(tensors, version, model, id)
+    if block is None:
+        block = block_of_columns(read_tensors(tensors, NOTHING_BEHIND), version, model, id)
+    return block
+
+
+def _one_tensor(tensor: Tensor, version: str, model: str, id: str) -> Block | None:
     shape, data = tensor.shape, tensor.data
     if not data or not shape or len(shape) > 2:
         return None
@@ -155,17 +207,19 @@ def _one_tensor(tensor: Tensor, version: str) -> Block | None:
     if not 0 < width <= MAX_COLUMNS:
         return None
     names: int | tuple[str, ...] = width if width > 1 else (tensor.name,)
+    types = (TensorType(tensor.name, tensor.datatype, tuple(shape[1:])),)
     try:
         if rows * width == len(data):
-            return Block(names, True, rows, pack_flat(data), version)  # type: ignore[arg-type]  # struct checks
+            return Block(names, True, rows, pack_flat(data), version, model, id, types)  # type: ignore[arg-type]  # struct checks
         if rows == len(data):
-            return Block(names, True, rows, b"".join(starmap(packers[width], data)), version)  # type: ignore[arg-type]  # struct checks
+            packed = b"".join(starmap(packers[width], data))  # type: ignore[arg-type]  # struct checks
+            return Block(names, True, rows, packed, version, model, id, types)
     except (struct.error, TypeError):
         pass  # missing values, or nested otherwise
     return None
 
 
-def _one_column_each(tensors: list[Tensor], version: str) -> Block | None:
+def _one_column_each(tensors: list[Tensor], version: str, model: str, id: str) -> Block | None:
     if not tensors or not tensors[0].data:
         return None
     rows = len(tensors[0].data)
@@ -174,68 +228,75 @@ def _one_column_each(tensors: list[Tensor], version: str) -> Block | None:
     names = tuple([tensor.name for tensor in tensors])
     if len(columns) != len(tensors) or len(set(names)) != len(names):
         return None
-    return numbers_by_column(names, columns, version)  # type: ignore[arg-type]  # lists within are found when they are packed
+    block = numbers_by_column(names, columns)  # type: ignore[arg-type]  # lists within are found when they are packed
+    if block is None:
+        return None
+    types = tuple([TensorType(tensor.name, tensor.datatype, tuple(tensor.shape[1:])) for tensor in tensors])
+    return Block(names, True, rows, block.values, version, model, id, types)
 
 
-def read_tensors(tensors: list[Tensor] | list[AnyTensor], version: str = "") -> Block:
-    """Read tensors of any kind into one table. Errors as `read_inputs`."""
-    if not tensors:
-        raise NotObserved("open-inference", "no_rows")
-    names: list[str] = []
-    columns: list[list[Scalar]] = []
-    rows = -1
-    for tensor in tensors:
-        count, width, values = _values(tensor)
-        if rows not in (-1, count):
-            raise DecodeError("open-inference", "shape")
-        rows = count
-        if len(names) + width > MAX_COLUMNS:
-            raise DecodeError("open-inference", "too_many_columns")
-        if width == 1:
-            names.append(tensor.name)
-            columns.append(values)
-        elif len(tensors) == 1:
-            block = block_of(width, [values[at : at + width] for at in range(0, len(values), width)])
-            return msgspec.structs.replace(block, version=version)
-        elif len(tensor.name) > MAX_STEM:
-            raise DecodeError("open-inference", "name_too_long")
-        else:
-            names += [f"{tensor.name}[{index}]" for index in range(width)]
-            columns += [values[index::width] for index in range(width)]
-    return msgspec.structs.replace(block_of(tuple(names), list(zip(*columns, strict=True))), version=version)
+def read_tensors(
+    tensors: Sequence[Tensor | AnyTensor], behind: memoryview, content_type: str | None = None, *, first_only: bool = False
+) -> list[Part]:
+    """Read tensors of any kind.
+
+    Parameters
+    ----------
+    tensors
+        As the JSON describes them.
+    behind
+        The raw tensors behind the JSON.
+    content_type
+        Of all tensors that have none of their own.
+    first_only
+        Whether the others are only skipped.
+
+    Raises
+    ------
+    NotObserved, DecodeError
+        As `read_inputs`; ``datatype`` for raw tensors.
+    """
+    pieces = cut(behind, [_size(tensor) for tensor in tensors])
+    count = 1 if first_only else len(tensors)
+    return [_part(tensor, piece, content_type) for tensor, piece in zip(tensors[:count], pieces[:count], strict=True)]
 
 
-def _values(tensor: Tensor | AnyTensor) -> tuple[int, int, list[Scalar]]:
-    """Rows, columns, and the values row-major."""
-    data = tensor.data
-    if data is None:
-        _explain_absence(tensor)
-    shape = tensor.shape
-    if len(shape) > MAX_RANK or min(shape, default=0) < 0:
-        raise DecodeError("open-inference", "shape")
-    rows = shape[0] if shape else 1
-    width = math.prod(shape[1:])
-    if rows == 0 or width == 0:
-        raise NotObserved("open-inference", "no_rows")
-    if len(shape) > 2 and width > MAX_FLATTENED:
-        raise NotObserved("open-inference", "too_wide")
-    values = flat_values(data if type(data) is list else [data])
-    if len(values) != rows * width:
-        raise DecodeError("open-inference", "shape")
-    return rows, width, values
-
-
-def _explain_absence(tensor: Tensor | AnyTensor) -> None:
+def _size(tensor: Tensor | AnyTensor) -> int | None:
     parameters = tensor.parameters
-    if parameters is not None and parameters.shared_memory_region is not None:
-        raise NotObserved("open-inference", "shared_memory")
-    if parameters is not None and parameters.binary_data_size is not None:
-        raise DecodeError("open-inference", "binary_tensors")
-    raise DecodeError("open-inference", "fields")
+    if parameters is None or tensor.data is not None or parameters.shared_memory_region is not None:
+        return None
+    return parameters.binary_data_size
+
+
+def _part(tensor: Tensor | AnyTensor, piece: memoryview | None, default: str | None) -> Part:
+    parameters = tensor.parameters
+    content_type = parameters.content_type if parameters is not None and parameters.content_type is not None else default
+    if piece is not None:
+        part = part_of(RawTensor(tensor.name, tensor.datatype, tuple(tensor.shape), piece))
+    elif tensor.data is None:
+        if parameters is not None and parameters.shared_memory_region is not None:
+            raise NotObserved("open-inference", "shared_memory")
+        raise DecodeError("open-inference", "fields")
+    else:
+        rows, width = shape_of(tensor.shape)
+        values: list[Scalar] = flat_values(tensor.data if type(tensor.data) is list else [tensor.data])
+        if len(values) != rows * width:
+            raise DecodeError("open-inference", "shape")
+        part = (TensorType(tensor.name, tensor.datatype, tuple(tensor.shape[1:])), rows, values)
+    if content_type == "base64" and isinstance(part[2], list):
+        part = (part[0], part[1], [_from_base64(value) for value in part[2]])
+    return part
+
+
+def _from_base64(value: Scalar) -> Scalar:
+    try:
+        return text_of(binascii.a2b_base64(value, strict_mode=True)) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 OPEN_INFERENCE = Format(
     "open-inference",
-    {JSON: by_body(read_inputs), BINARY: refuse_binary_tensors},
-    {JSON: by_body(read_outputs), BINARY: refuse_binary_tensors},
+    {JSON: by_body(read_inputs), BINARY: behind_json(_inputs_and_behind, read_inputs)},
+    {JSON: by_body(read_outputs), BINARY: behind_json(_outputs_and_behind, read_outputs)},
 )

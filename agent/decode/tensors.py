@@ -181,7 +181,7 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
     names = column_names(tensors, widths)
     arrays = [values.reshape(rows, -1) for _, _, values in parts if isinstance(values, np.ndarray) and values.dtype != np.bool_]
     if len(arrays) == len(parts):
-        return Block(names, True, rows, _table(arrays, rows, sum(widths)), version, model, id, tensors)
+        return Block(names, True, rows, joined(arrays, rows, sum(widths)), version, model, id, tensors)
     lists = [values.tolist() if isinstance(values, np.ndarray) else values for _, _, values in parts]
     if len(lists) == 1:
         (width,), (values,) = widths, lists
@@ -211,8 +211,8 @@ def column_names(tensors: Sequence[TensorType], widths: Sequence[int]) -> int | 
     return tuple(names)
 
 
-def _table(arrays: Sequence[NDArray[Any]], rows: int, width: int) -> bytes | NDArray[np.float64]:
-    """Convert and turn arrays of shape ``(rows, width)`` beside one another, in one pass."""
+def joined(arrays: Sequence[NDArray[Any]], rows: int, width: int) -> bytes | NDArray[np.float64]:
+    """Put arrays of shape ``(rows, columns)`` of any real type beside one another, as `Block.values` are: turned if large."""
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         if rows * width <= SMALL_VALUES:
             table = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1, dtype=np.float64)

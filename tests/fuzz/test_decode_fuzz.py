@@ -18,12 +18,23 @@ from agent.spelling import CustomRoute
 from tests.exchanges import CAPTURES, captured, captured_cases, exchange, json_exchange, request_bytes, response_bytes
 
 REASONS = {
-    "binary_tensors", "charset", "chunked", "cloud_event", "compression", "content_encoding", "content_type", "csv",
-    "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "path", "ragged",
-    "shape", "too_large", "too_many_columns", "too_many_rows", "too_many_values", "transfer_encoding",
+    "charset", "chunked", "cloud_event", "compression", "content_encoding", "content_type", "csv", "datatype",
+    "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "npy", "path",
+    "pickle", "ragged", "shape", "size", "too_large", "too_many_columns", "too_many_rows", "too_many_values",
+    "transfer_encoding",
 }  # fmt: skip
-FORMATS = {"custom", "kserve-v1", "kserve-v1-explain", "mlflow", "open-inference", "openai", "tensorflow-rest"}
-UNOBSERVED = {"bodies_left_out", "incomplete", "no_rows", "shared_memory", "status", "too_wide", "truncated"}
+FORMATS = {"custom", "invocations", "kserve-v1", "kserve-v1-explain", "open-inference", "openai", "tensorflow-serving"}
+UNOBSERVED = {
+    "bodies_left_out",
+    "incomplete",
+    "no_rows",
+    "no_table",
+    "shared_memory",
+    "status",
+    "too_wide",
+    "truncated",
+    "untyped",
+}
 TARGETS = [
     "/v1/models/m:predict", "/v1/models/m:explain", "/v1/models/m:classify", "/v1/models/m:regress",
     "/v2/models/m/infer", "/invocations", "/own/m", "/v2/health/live", "/x",
@@ -36,6 +47,8 @@ MEDIA = [
     "application/csv; charset=utf-16",
     "application/cloudevents+json",
     "application/octet-stream",
+    "application/jsonlines",
+    "application/x-npy",
     "text/event-stream",
 ]
 CUSTOM = (CustomRoute("/own/{model}", "$.rows", "$[0].scores"),)
@@ -64,6 +77,7 @@ def decode(exchanges: list[Exchange]) -> None:
     check(decoder.decode(exchanges), exchanges)
 
 
+SAVED = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<U2', 'fortran_order': True, 'shape': (2, 1), }".ljust(118) + b"a\0\0\0" * 4
 SEEDS = [captured(case) for case in captured_cases() if "metrics" not in case] if CAPTURES.is_dir() else []
 SEEDS += [
     json_exchange("/v1/models/m:predict", {"instances": [{"a": 1, "b": [True, None, "x"]}]}, {"predictions": {"p": [1]}}),
@@ -71,6 +85,10 @@ SEEDS += [
         "/v1/models/m:classify",
         {"examples": [{"a": [1], "b": {"b64": "/w=="}}], "context": {"c": "x"}},
         {"results": [[["u", 0.9], ["v", 0.1]]]},
+    ),
+    exchange(
+        request_bytes("/invocations", SAVED, "application/x-npy"),
+        response_bytes(b'{"score": 1}\n{"score": NaN}\n', "application/jsonlines"),
     ),
     json_exchange("/v2/models/m/infer", {"inputs": [{"name": "x", "shape": [1, 2], "data": [1, 2]}]}, {"outputs": []}),
     json_exchange("/own/m", {"rows": [[1, 2]]}, [{"scores": [1]}]),

@@ -9,7 +9,7 @@ import pytest
 from agent.decode.decoder import Decoder
 from agent.decode.open_inference import read_inputs
 from agent.errors import DecodeError
-from tests.exchanges import as_lists, exchange, json_exchange, kinds, request_bytes, response_bytes
+from tests.exchanges import as_lists, json_exchange, kinds
 
 INFER = "/v2/models/m/infer"
 
@@ -109,7 +109,7 @@ def test_the_answer_says_the_version_if_the_path_does_not() -> None:
         ([{"name": "x", "shape": [1], "datatype": "FP32"}], "fields"),
         ([{"name": "x", "data": [1]}], "fields"),
         ([tensor("x", [1.5], [1])], "fields"),  # type: ignore[list-item]  # wrong on purpose
-        ([{"name": "x", "shape": [1], "parameters": {"binary_data_size": 8}}], "binary_tensors"),
+        ([{"name": "x", "shape": [1], "parameters": {"binary_data_size": 8}}], "size"),
         ("x", "fields"),
     ],
 )
@@ -134,14 +134,6 @@ def test_nothing_to_see_is_not_observed(inputs: Any, reason: str) -> None:
     result = Decoder().decode([json_exchange(INFER, {"inputs": inputs}, ANSWER)])
     assert result.unobserved == {reason: 1}
     assert not result.undecoded
-
-
-def test_raw_tensors_are_counted_and_the_json_side_is_kept() -> None:
-    question = request_bytes(INFER, b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":[2]}]}', "")
-    answer = response_bytes(b"{}\x00\x00", "application/octet-stream", extra="Inference-Header-Content-Length: 2\r\n")
-    result = Decoder().decode([exchange(question, answer)])
-    assert result.undecoded == {("open-inference", "binary_tensors"): 1}
-    assert as_lists(result.batches[0].inputs) == {"x": [2.0]}
 
 
 def test_bare_nan_in_a_tensor() -> None:

@@ -1,0 +1,166 @@
+"""Large arrays of numbers from JSON text to float64, without a Python object for each value.
+
+simdjson parses the text to a tape, and copies an array's numbers from there into one buffer: 20 ns a value, where msgspec's
+floats and their packing take 33. The buffer is flat whatever the nesting was, so the nesting is proved apart: rows by their
+lengths, and that there are no other arrays by counting brackets.
+
+What is not a regular table of numbers (missing values, text, duplicate keys, escapes, whole numbers beyond 64 bits, bare NaN)
+gives ``None``, and the caller's complete way reads it, or says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import simdjson
+from numpy.typing import NDArray
+
+from agent.decode.block import MAX_COLUMNS, Block
+from agent.decode.tensors import joined
+from agent.errors import DecodeError
+
+LARGE_BODY = 8 << 10
+"""Bodies from this size on are worth a try: below, what a try costs (4 µs) is more than what it saves."""
+
+MAX_KEPT = 4 << 20
+"""A parser keeps its memory, about ten times the largest body; beyond this size it is thrown away."""
+
+Result = TypeVar("Result")
+
+_spare: list[Any] = []  # taking and giving back are atomic: each parser has one user at a time
+
+
+class NotRegular(ValueError):  # noqa: N818 - no error: the complete way is taken
+    """Raised by what reads a document where the document is not a regular table of numbers. Never leaves `read_large`."""
+
+
+def read_large(body: bytes, read: Callable[[Any, int], Result]) -> Result | None:
+    """Parse a body and read it; ``None`` where it is no JSON, or `read` can't.
+
+    Parameters
+    ----------
+    read
+        Called with the document, a `simdjson.Object`, and with the number of opening brackets in the body. It must keep no
+        part of the document. Where it can't read it may raise `DecodeError`, `ValueError`,
+        `LookupError`, `TypeError` or `AttributeError`.
+    """
+    if b"\\" in body:
+        return None  # an escaped bracket would be counted where there is none
+    brackets = int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord("[")))
+    parser = _spare.pop() if _spare else simdjson.Parser()
+    document = result = None
+    try:
+        document = parser.parse(body)
+        if isinstance(document, simdjson.Object):
+            result = read(document, brackets)
+    except RuntimeError:
+        return None  # too deep, or too large a number; this parser is given up, for it may still be taken
+    except (ValueError, LookupError, TypeError, AttributeError, DecodeError):
+        pass
+    document = None  # a parser refuses to work while parts of its last document live
+    if len(body) <= MAX_KEPT:
+        _spare.append(parser)
+    return result
+
+
+def large_rows(body: bytes, *paths: Sequence[str], names: Sequence[str] = ()) -> Block | None:
+    """Read a large list of rows of numbers, or of numbers.
+
+    Parameters
+    ----------
+    paths
+        Where the list may be, as keys: ``("instances",)``. The first that is there counts.
+    names
+        Where the names of the columns are; by position if empty.
+
+    Returns
+    -------
+    Block or None
+        ``None`` where the complete way has to look.
+    """
+
+    def read(document: Any, brackets: int) -> Block:
+        path = next((path for path in paths if _has(document, path)), None)
+        if path is None:
+            raise NotRegular
+        data = _at(document, path)
+        values, known = numbers_in(data)
+        rows = len(data)
+        width = len(values) // rows
+        columns: int | tuple[str, ...] = width
+        if names:
+            columns = tuple(_at(document, names).as_list())
+            known += 1
+            if len(columns) != width or len(set(columns)) != width or {*map(type, columns)} != {str}:
+                raise NotRegular
+        if width > MAX_COLUMNS or known + brackets_beside(document, [path, names]) != brackets:
+            raise NotRegular
+        return Block(columns, True, rows, joined([values.reshape(rows, width)], rows, width))
+
+    return read_large(body, read)
+
+
+def _has(document: Any, path: Sequence[str]) -> bool:
+    return path[0] in document.keys() and document[path[0]] is not None  # noqa: SIM118 - an Object is no dict
+
+
+def _at(document: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        document = document[key]
+    return document
+
+
+def numbers_in(data: Any) -> tuple[NDArray[np.float64], int]:
+    """Give the numbers of an array, or of an array of arrays of equal length, flat; and how many arrays it holds, itself too.
+
+    An array somewhere among numbers is not noticed here, but by the number of brackets.
+
+    Raises
+    ------
+    NotRegular, TypeError
+        For anything else, and for an array without numbers.
+    """
+    values = np.frombuffer(data.as_buffer(of_type="d"))
+    if not len(values):
+        raise NotRegular
+    if not isinstance(data[0], simdjson.Array):
+        if len(values) != len(data):
+            raise NotRegular
+        return values, 1
+    lengths = set(map(len, data))  # a number has none: TypeError
+    if len(lengths) != 1 or len(values) != len(data) * lengths.pop():
+        raise NotRegular
+    return values, 1 + len(data)
+
+
+def brackets_beside(value: Any, paths: Sequence[Sequence[str]]) -> int:
+    """Count the opening brackets in all members of an object but those at these paths.
+
+    Raises
+    ------
+    NotRegular
+        Where a key comes twice: parsers differ in which one counts.
+    """
+    keys = list(value.keys())
+    if len(set(keys)) != len(keys):
+        raise NotRegular
+    count = 0
+    for key in keys:
+        count += key.count("[")
+        inside = [path[1:] for path in paths if path and path[0] == key]
+        if not inside:
+            count += _brackets(value[key])
+        elif all(inside):
+            count += brackets_beside(value[key], inside)
+    return count
+
+
+def _brackets(value: Any) -> int:
+    if isinstance(value, str):
+        return value.count("[")
+    if not isinstance(value, (simdjson.Array, simdjson.Object)):
+        return 0
+    text: Any = value.mini
+    return int(text.count(b"["))
