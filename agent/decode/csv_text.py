@@ -1,10 +1,18 @@
 """CSV bodies: ``text/csv`` to MLflow (with a header) and to SageMaker (without one) on the same path.
 
-Nothing in the message says which of the two it is, so the first line decides: if every field of it is a number, it is a row and
-the columns have no names; else it is the header. A SageMaker row that starts with text is therefore taken for a header.
+Nothing in the message says which of the two it is, so the first line decides, together with what is below it:
+
+- numbers and missing values alone are a row;
+- a text above nothing but numbers is a name, so the line is the header;
+- a single line is a row, since a header alone asks nothing;
+- a line that has numbers beside texts (``male,3,Bern``) is a row: names are rarely numbers;
+- else there are only texts in the first line and no numbers below them: *in doubt* it is the header of a request, and a row of
+  an answer. Where a text comes twice it is no header.
 
 A column is numeric if every field in it is a number or missing, boolean if every field is ``true``, ``false`` or missing,
 text otherwise. Missing is what pandas takes for missing, as MLflow's server reads these bodies with it.
+
+Sources: RFC 4180; MLflow "Local inference server specification"; SageMaker "Common data formats for inference".
 """
 
 from __future__ import annotations
@@ -30,8 +38,13 @@ MISSING = frozenset(
 _BOOLEANS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
 
-def read_csv(body: bytes) -> Block:
+def read_csv(body: bytes, *, header_in_doubt: bool = True) -> Block:
     """Read a CSV body (RFC 4180, quoted fields included).
+
+    Parameters
+    ----------
+    header_in_doubt
+        What to take the first line for where nothing tells.
 
     Raises
     ------
@@ -57,15 +70,28 @@ def read_csv(body: bytes) -> Block:
         raise DecodeError("csv", "too_many_columns")
     if set(map(len, lines)) != {width}:
         raise DecodeError("csv", "ragged")
-    names: int | tuple[str, ...] = width
-    if not all(map(_is_number, lines[0])):
-        names = tuple(lines.pop(0))
-        if not lines:
-            raise NotObserved("csv", "no_rows")
-        if len(set(names)) != width:
-            raise DecodeError("csv", "duplicate_names")
-    columns = [_column(fields) for fields in zip(*lines, strict=True)]
+    columns = [_column(fields) for fields in zip(*lines[1:], strict=True)]
+    if _is_header(lines[0], columns, header_in_doubt):
+        names: int | tuple[str, ...] = tuple(lines[0])
+    else:
+        names = width
+        columns = [_column(fields) for fields in zip(*lines, strict=True)]
     return block_of(names, list(zip(*columns, strict=True)))
+
+
+def _is_header(first: Sequence[str], columns: Sequence[Sequence[Any]], in_doubt: bool) -> bool:
+    """Tell whether the first line is a header, by the rule above. `columns` are those of the lines below."""
+    texts = list(map(_is_text, first))
+    if not columns or not any(texts):
+        return False
+    if any(is_text and _is_numeric(column) for is_text, column in zip(texts, columns, strict=True)):
+        return True
+    return all(texts) and in_doubt and len(set(first)) == len(first)
+
+
+def _is_numeric(column: Sequence[Any]) -> bool:
+    kinds = set(map(type, column))
+    return float in kinds and kinds <= {float, type(None)}
 
 
 def _numeric_table(text: str) -> Block | None:
@@ -77,7 +103,8 @@ def _numeric_table(text: str) -> Block | None:
     text = text.replace("\r\n", "\n").strip("\n")
     first, _, rest = text.partition("\n")
     fields = first.split(",")
-    has_header = not all(map(_is_number, fields))
+    texts = [at for at, field in enumerate(fields) if _is_text(field)]
+    has_header = bool(texts)
     if any(sign in text for sign in '"[]\r'):
         return None
     rows = "[[" + (rest if has_header else text).replace("\n", "],[") + "]]"
@@ -90,6 +117,8 @@ def _numeric_table(text: str) -> Block | None:
     names: int | tuple[str, ...] = tuple(fields) if has_header else len(fields)
     if not items or any(len(item) != len(fields) for item in items):
         return None
+    if has_header and all(item[at] is None for item in items for at in texts):
+        return None  # nothing but missing values below the texts: in doubt
     return block_of(names, items)
 
 
@@ -98,6 +127,10 @@ _decode_rows = msgspec.json.Decoder(list[list[float | None]]).decode
 
 def _lines(text: str) -> list[list[str]]:
     return [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+
+
+def _is_text(field: str) -> bool:
+    return not (_is_number(field) or field in MISSING)
 
 
 def _is_number(field: str) -> bool:

@@ -1,9 +1,10 @@
-"""MLflow's scoring server, and SageMaker containers, on ``/invocations``.
+"""MLflow's scoring server: its JSON on ``/invocations``. `agent.decode.sagemaker` reads what else comes there.
 
 Request: exactly one of ``dataframe_split`` (``columns`` and rows of ``data``), ``dataframe_records`` (a list of objects),
-``instances`` and ``inputs`` (as in TensorFlow Serving); or CSV. Response: ``{"predictions": ...}``, or the bare value.
+``instances`` and ``inputs`` (as in TensorFlow Serving). ``params`` are of the call, not of a row, so they are no columns.
+Response: ``{"predictions": ...}``, or the bare value.
 
-Sources: MLflow "Local inference server specification"; SageMaker "Common data formats for inference".
+Source: MLflow "Local inference server specification".
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 
 import msgspec
 
+from agent.decode.any_json import unwrapped
 from agent.decode.block import Block, numbers, table_of_rows
-from agent.decode.csv_text import read_csv
-from agent.decode.format import CSV, JSON, Format, by_body
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, number_table
+from agent.decode.opaque import without_base64
 from agent.errors import DecodeError
 
 
@@ -74,7 +75,10 @@ def read_inputs(body: bytes) -> Block:
         request = _REQUEST.exact(body)
     except JSON_FAULTS as error:
         loose = _REQUEST.loose(body, error)
-        return _split(loose.dataframe_split) if loose.dataframe_split is not None else any_table(_given(loose))
+        if loose.dataframe_split is not None:
+            return _split(loose.dataframe_split)
+        value = unwrapped(_given(loose))
+        return any_table(without_base64(value) if b'"b64"' in body else value)
     return _split(request.dataframe_split) if request.dataframe_split is not None else number_table(_given(request))
 
 
@@ -114,8 +118,3 @@ def read_outputs(body: bytes) -> Block:
         value = _RESPONSE.loose(body, error)
         return any_table(value["predictions"] if type(value) is dict and "predictions" in value else value)
     return number_table(response if isinstance(response, list) else response.predictions)
-
-
-MLFLOW = Format(
-    "mlflow", {JSON: by_body(read_inputs), CSV: by_body(read_csv)}, {JSON: by_body(read_outputs), CSV: by_body(read_csv)}
-)

@@ -24,7 +24,7 @@ from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.opaque import without_base64
 from agent.errors import DecodeError
 
-_NAME = "tensorflow-rest"
+_NAME = "tensorflow-serving"
 
 
 class Request(msgspec.Struct, gc=False):

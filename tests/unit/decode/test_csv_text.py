@@ -33,17 +33,33 @@ def columns(body: bytes) -> dict[str, list[Any]]:
         (b"a,b\n1_000,x\n,\n", {"a": ["1_000", None], "b": ["x", None]}),
         (b"a,b\nnan,1\n2,null\n", {"a": [None, 2.0], "b": [1.0, None]}),
         (b"a\ninf\n", {"a": [float("inf")]}),
+        (b",a\n0,1\n", {"": [0.0], "a": [1.0]}),
+        (b"region,2019\nEU,1\nUS,2\n", {"0": ["region", "EU", "US"], "1": [2019.0, 1.0, 2.0]}),
+        (b"age,2019\n30,1\n", {"age": [30.0], "2019": [1.0]}),
+        (b"male,3,Bern\nfemale,4,Rome\n", {"0": ["male", "female"], "1": [3.0, 4.0], "2": ["Bern", "Rome"]}),
+        (b"a,b\n", {"0": ["a"], "1": ["b"]}),
+        (b"1,,3\n", {"0": [1.0], "1": [None], "2": [3.0]}),
+        (b"1,NA,3\n4,5,6\n", {"0": [1.0, 4.0], "1": [None, 5.0], "2": [3.0, 6.0]}),
+        (b"yes,yes\nno,no\n", {"0": ["yes", "no"], "1": ["yes", "no"]}),
+        (b"a,b\n,\n", {"a": [None], "b": [None]}),
+        (b"a\nx\ny\n", {"a": ["x", "y"]}),
     ],
 )
 def test_columns_are_what_their_fields_are(body: bytes, expected: dict[str, list[Any]]) -> None:
     assert columns(body) == expected
 
 
+@pytest.mark.parametrize("body", [b"yes\nno\n", b'yes\n"no"\n'])
+def test_texts_alone_are_rows_where_a_header_is_unlikely(body: bytes) -> None:
+    block = read_csv(body, header_in_doubt=False)
+    assert as_lists(side(block.names, block.numeric, [block.values])) == {"0": ["yes", "no"]}
+    assert read_csv(b"p\n0.5\n", header_in_doubt=False).names == ("p",)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
         (b"", "no_rows"),
-        (b"a,b\n", "no_rows"),
         (b"a,b\n1\n", "ragged"),
         (b"a\n1],[2\n", "ragged"),
         (b"a,a\n1,2\n", "duplicate_names"),

@@ -1,4 +1,4 @@
-"""MLflow's and SageMaker's ``/invocations``."""
+"""MLflow's JSON on ``/invocations``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from agent.decode.decoder import Decoder
 from agent.decode.mlflow import read_inputs
 from agent.errors import DecodeError
-from tests.exchanges import as_lists, exchange, json_exchange, kinds, request_bytes, response_bytes
+from tests.exchanges import as_lists, json_exchange, kinds
 
 PATH = "/invocations"
 
@@ -28,7 +28,7 @@ PATH = "/invocations"
 def test_the_four_shapes_say_the_same(question: Any) -> None:
     result = Decoder().decode([json_exchange(PATH, question, {"predictions": [0, 1]})])
     (batch,) = result.batches
-    assert (batch.format, batch.model) == ("mlflow", "")
+    assert (batch.format, batch.model) == ("invocations", "")
     assert as_lists(batch.inputs) == {"a": [1.0, 3.0], "b": [2.0, None]}
     assert as_lists(batch.outputs) == {"0": [0.0, 1.0]}
     assert not result.undecoded
@@ -62,13 +62,6 @@ def test_answers(answer: Any, columns: Any) -> None:
     assert as_lists(batch.outputs) == columns
 
 
-def test_csv_with_a_header_and_a_csv_answer() -> None:
-    request = request_bytes(PATH, b'a,"b, c"\n1,x\n,y\n', "text/csv; charset=utf-8")
-    (batch,) = Decoder().decode([exchange(request, response_bytes(b"0.5\n0.25\n", "text/csv"))]).batches
-    assert as_lists(batch.inputs) == {"a": [1.0, None], "b, c": ["x", "y"]}
-    assert as_lists(batch.outputs) == {"0": [0.5, 0.25]}
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -85,10 +78,3 @@ def test_what_is_no_request_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(DecodeError) as error:
         read_inputs(body)
     assert error.value.reason == reason
-
-
-def test_other_content_types_are_counted() -> None:
-    request = request_bytes(PATH, b"\x93NUMPY", "application/x-npy")
-    result = Decoder().decode([exchange(request, response_bytes(b'{"predictions": [1]}'))])
-    assert result.undecoded == {("mlflow", "content_type"): 1}
-    assert result.batches[0].outputs.rows == 1

@@ -24,7 +24,7 @@ def decode_one(target: str, question: Any, answer: Any) -> Any:
 
 def test_examples_and_values() -> None:
     batch = decode_one(REGRESS, {"signature_name": "s", "examples": [{"a": 1, "b": 2}, {"a": 3, "b": 4}]}, {"results": [0.5, 1]})
-    assert (batch.format, batch.model, batch.version) == ("tensorflow-rest", "m", "3")
+    assert (batch.format, batch.model, batch.version) == ("tensorflow-serving", "m", "3")
     assert as_lists(batch.inputs) == {"a": [1.0, 3.0], "b": [2.0, 4.0]}
     assert as_lists(batch.outputs) == {"0": [0.5, 1.0]}
 
