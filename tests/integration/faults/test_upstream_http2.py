@@ -98,6 +98,7 @@ def test_a_stream_that_the_server_resets_is_the_only_one_lost(running: Sidecar, 
     with others_unaffected(running.port) as others, dial(running.port) as client:
         client.sendall(THREE_CALLS)
         assert read_exactly(client, len(said)) == said
+        wait_until(lambda: books.since().get("upstream_gone") == 1, "the lost call, before the others end")
         client.sendall(ENDED)
         assert read_exactly(client, len(answered(5))) == answered(5)
     books.balance(complete=others.calls + 2, upstream_gone=1)
@@ -109,12 +110,14 @@ def test_calls_that_a_goaway_leaves_out_are_lost_and_the_rest_ends_well(running:
     def go_away(accepted: socket.socket, rest: bytes) -> None:
         read_calls(accepted, rest)
         accepted.sendall(said)
+        end_of(accepted)
 
     upstream.scripts["*"] = go_away
     books = Books(running)
     with others_unaffected(running.port) as others, dial(running.port) as client:
         client.sendall(THREE_CALLS)
-        assert read_all(client) == said
+        assert read_exactly(client, len(said)) == said
+        wait_until(lambda: books.since().get("upstream_gone") == 1, "the lost call, before the connection ends")
     books.balance(complete=others.calls + 2, upstream_gone=1)
 
 
@@ -143,12 +146,14 @@ def test_a_call_that_the_client_resets_is_client_gone(running: Sidecar, upstream
     def answer_two(accepted: socket.socket, rest: bytes) -> None:
         read_calls(accepted, rest, THREE_CALLS + rst(5))
         accepted.sendall(said)
+        end_of(accepted)
 
     upstream.scripts["*"] = answer_two
     books = Books(running)
     with others_unaffected(running.port) as others, dial(running.port) as client:
         client.sendall(THREE_CALLS + rst(5))
-        assert read_all(client) == said
+        assert read_exactly(client, len(said)) == said
+        wait_until(lambda: books.since().get("client_gone") == 1, "the call, before the connection ends")
     books.balance(complete=others.calls + 2, client_gone=1)
 
 
