@@ -104,6 +104,7 @@ def profile() -> None:
 @click.option("--exclude", multiple=True, help="A column to leave out; repeatable.", metavar="COLUMN")
 @click.option("--categorical", multiple=True, help="A column of codes, not of quantities; repeatable.", metavar="COLUMN")
 @click.option("--numeric", multiple=True, help="A column of quantities, not of codes; repeatable.", metavar="COLUMN")
+@click.option("--text", multiple=True, help="A column of free text, not of categories; repeatable.", metavar="COLUMN")
 @click.option("--model-name", default="", help="Copied into the profile.")
 @click.option("--model-version", default="", help="Copied into the profile.")
 @click.option("--task", type=click.Choice(["regression", "classification"]), help="Inferred if not given.")
@@ -111,7 +112,8 @@ def profile() -> None:
 def build(data: tuple[Path, ...], output: Path, task: str | None, **named: Any) -> None:
     """Learn what a model was trained on from DATA: CSV or Parquet files, or a folder of Parquet files.
 
-    Columns without a role are the model's inputs, in their order.
+    Columns without a role are the model's inputs, in their order. Lists of numbers (vectors, images), image files and free text
+    are watched through summaries, such as a vector's norm or a text's length.
     """
     from agent.profile.build import build as build_profile  # noqa: PLC0415
     from agent.profile.write import write  # noqa: PLC0415

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agent.errors import ProfileError
-from agent.profile.blocks import Block, Kind, Opaque, Source, Texts, Values
+from agent.profile.blocks import Block, Files, Kind, Opaque, Source, Tensors, Texts, Values
+from agent.summarise.image_file import is_image
 
 Batches = Callable[[Sequence[int]], Iterable[pa.RecordBatch]]
 """Starts reading from the first row: batches with the columns at the places asked for, in that order."""
@@ -32,16 +33,35 @@ class ArrowSource:
 
     def __init__(self, schema: pa.Schema, rows: int, batches: Batches) -> None:
         self.names: tuple[str, ...] = tuple(schema.names)
-        self.kinds: tuple[Kind, ...] = kinds_of(schema)
         self.rows: int = rows
         self._batches = batches
+        kinds = list(kinds_of(schema))
+        shapes: list[tuple[int, ...]] = [()] * len(schema)
+        for place, field in enumerate(schema):
+            if kinds[place] == "tensor" or _is_binary(field.type):
+                kinds[place], shapes[place] = self._look(place, kinds[place])
+        self.kinds: tuple[Kind, ...] = tuple(kinds)
+        self.shapes: tuple[tuple[int, ...], ...] = tuple(shapes)
+
+    def _look(self, place: int, kind: Kind) -> tuple[Kind, tuple[int, ...]]:
+        """Look at the first value of lists, which may be vectors or images, and of bytes, which may be texts or files."""
+        for batch in self._batches([place]):
+            column = batch.column(0)
+            for at in np.flatnonzero(_numpy(column.is_valid())).tolist():
+                if kind != "tensor":
+                    first = column[at].as_py()
+                    return ("image_file", (len(first),)) if is_image(first) else (kind, ())
+                shape = tuple(_tensors(pa.chunked_array([column.slice(at, 1)]), self.names[place]).shapes[0].tolist())
+                if 0 not in shape:
+                    return kind, shape
+        return ("null" if kind == "tensor" else kind), ()
 
     def blocks(self, wanted: Sequence[int], rows: int) -> Iterator[Block]:
         """See `agent.profile.blocks.Source.blocks`."""
         seen = 0
-        kinds = [self.kinds[i] for i in wanted]
+        kinds = [(self.kinds[i], self.names[i]) for i in wanted]
         for table in _recut(map(_plain, self._batches(wanted)), rows):
-            columns = (_values(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
+            columns = (_values(column, kind, name) for column, (kind, name) in zip(table.columns, kinds, strict=True))
             yield Block(table.num_rows, tuple(columns))
             seen += table.num_rows
         if seen != self.rows:
@@ -89,7 +109,7 @@ def kinds_of(schema: pa.Schema) -> tuple[Kind, ...]:
     Raises
     ------
     ProfileError
-        If there are columns of lists, structs or maps, which no type of the profile fits.
+        If there are columns of structs, maps, or lists of anything but numbers, which no type of the profile fits.
     """
     kinds = [_kind(field.type) for field in schema]
     nested = [f"{field.name} ({field.type})" for field, kind in zip(schema, kinds, strict=True) if kind is None]
@@ -106,6 +126,7 @@ def _kind(type: pa.DataType) -> Kind | None:
         ("number", lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t)),
         ("datetime", pa.types.is_temporal),
         ("text", _is_text),
+        ("tensor", lambda t: depth_of(t) > 0),
     )
     if pa.types.is_dictionary(type):
         return "category" if _kind(type.value_type) == "text" else _kind(type.value_type)
@@ -113,8 +134,24 @@ def _kind(type: pa.DataType) -> Kind | None:
 
 
 def _is_text(type: pa.DataType) -> bool:
-    tests = ("is_string", "is_large_string", "is_string_view", "is_binary", "is_large_binary", "is_binary_view")
-    return any(getattr(pa.types, test)(type) for test in tests) or pa.types.is_fixed_size_binary(type)
+    return _is_binary(type) or any(getattr(pa.types, test)(type) for test in ("is_string", "is_large_string", "is_string_view"))
+
+
+def _is_binary(type: pa.DataType) -> bool:
+    tests = ("is_binary", "is_large_binary", "is_binary_view", "is_fixed_size_binary")
+    return any(getattr(pa.types, test)(type) for test in tests)
+
+
+def _is_list(type: pa.DataType) -> bool:
+    return any(getattr(pa.types, test)(type) for test in ("is_list", "is_large_list", "is_fixed_size_list"))
+
+
+def depth_of(type: pa.DataType) -> int:
+    """How many lists are within each other around numbers; 0 for anything else, numbers themselves too."""
+    depth, inner = 0, type
+    while _is_list(inner):
+        inner, depth = inner.value_type, depth + 1
+    return depth if pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_boolean(inner) else 0
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -144,11 +181,11 @@ def _recut(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _values(column: pa.ChunkedArray, kind: Kind) -> Values:
-    if kind == "null":
-        return np.full(len(column), np.nan)
-    if kind in ("integer", "number"):
-        return _numbers(column)
+def _values(column: pa.ChunkedArray, kind: Kind, name: str) -> Values:
+    if kind in ("tensor", "image_file"):
+        return _tensors(column, name) if kind == "tensor" else Files(tuple(column.to_pylist()))
+    if kind in ("null", "integer", "number"):
+        return np.full(len(column), np.nan) if kind == "null" else _numbers(column)
     if kind == "datetime":
         return Opaque(column.null_count)
     if kind == "boolean":
@@ -161,6 +198,33 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())
     return _numpy(column).astype(np.float64)
+
+
+def _tensors(column: pa.ChunkedArray, name: str) -> Tensors:
+    parts = [_tensor_chunk(chunk, name) for chunk in column.chunks]
+    if not parts:
+        return Tensors(np.empty(0), np.empty((0, depth_of(column.type)), dtype=np.int64))
+    return Tensors(np.concatenate([part.values for part in parts]), np.concatenate([part.shapes for part in parts]))
+
+
+def _tensor_chunk(lists: Any, name: str) -> Tensors:
+    """Peel list after list off the numbers; every row must be as long in each dimension all over."""
+    shapes = []
+    counts = np.ones(len(lists), dtype=np.int64)
+    while _is_list(lists.type):
+        lengths = _numpy(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
+        starts = np.cumsum(counts) - counts
+        some = counts > 0
+        lengths_of_rows = np.zeros(len(counts), dtype=np.int64)
+        lengths_of_rows[some] = lengths[starts[some]]
+        if (lengths != np.repeat(lengths_of_rows, counts)).any():
+            raise ProfileError(f"column {name!r} holds lists of lists of different lengths, which are no arrays; exclude it")
+        shapes.append(lengths_of_rows)
+        counts = counts * lengths_of_rows
+        lists = lists.flatten()
+    if pa.types.is_boolean(lists.type):
+        lists = lists.cast(pa.int8())
+    return Tensors(_numpy(lists).astype(np.float64), np.column_stack(shapes))
 
 
 def _texts(column: pa.ChunkedArray) -> Texts:

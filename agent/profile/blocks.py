@@ -6,6 +6,7 @@ sources of the same data give the same profile to the last bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from agent.sketch.categorical import canonical
 
-Kind = Literal["integer", "number", "boolean", "text", "category", "datetime", "null"]
+Kind = Literal["integer", "number", "boolean", "text", "category", "datetime", "null", "tensor", "image_file"]
 """What a source knows of a column before it has seen its values; ``category`` where the data type itself says so, ``null``
-where there are no values to tell by."""
+where there are no values to tell by, ``tensor`` where each value is numbers in one or more dimensions, ``image_file`` where the
+first value is one."""
 
 NUMBER_KINDS: tuple[Kind, ...] = ("integer", "number", "null")
 """Kinds whose blocks are numbers."""
@@ -50,8 +52,31 @@ class Opaque:
     missing: int
 
 
-Values = NDArray[np.float64] | Texts | Opaque
-"""Numbers (NaN where missing), texts, or neither."""
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """A column whose values are numbers in one or more dimensions.
+
+    Parameters
+    ----------
+    values
+        Of all rows, row-major, NaN where missing.
+    shapes
+        Of each row, shape ``(rows, rank)``; zeros where it is missing.
+    """
+
+    values: NDArray[np.float64]
+    shapes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A column whose values are whole files; ``None`` where missing."""
+
+    values: tuple[bytes | None, ...]
+
+
+Values = NDArray[np.float64] | Texts | Opaque | Tensors | Files
+"""Numbers (NaN where missing), texts, or what is neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +92,33 @@ class Source(Protocol):
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    """The shape of each column's first value: empty but for tensors; for files the length in bytes."""
     rows: int
 
     def blocks(self, wanted: Sequence[int], rows: int) -> Iterator[Block]:
         """Give the columns at the places `wanted`, `rows` rows at a time; the last block may be shorter."""
 
 
-def block_rows(columns: int) -> int:
-    """How many rows a block has: 65,536, fewer for tables with more than 64 columns."""
-    return max(1024, min(BLOCK_ROWS, BLOCK_VALUES // max(1, columns)))
+def block_rows(shapes: Sequence[tuple[int, ...]]) -> int:
+    """How many rows a block has: 65,536, fewer for tables with more than 64 columns, and for those with large values.
+
+    Parameters
+    ----------
+    shapes
+        As `Source.shapes`.
+    """
+    rows = max(1024, min(BLOCK_ROWS, BLOCK_VALUES // max(1, len(shapes))))
+    large = sum(math.prod(shape) for shape in shapes if shape)
+    return max(1, min(rows, BLOCK_VALUES // large)) if large else rows
 
 
 def as_texts(values: Values) -> Texts:
     """Turn numbers into categories; texts stay what they are. Infinities are categories, NaN is missing."""
     if isinstance(values, Texts):
         return values
-    if isinstance(values, Opaque):
-        raise TypeError("values that are not looked at have no categories")
+    if not isinstance(values, np.ndarray):
+        raise TypeError(f"{type(values).__name__} have no categories")
     present = ~np.isnan(values)
     distinct, places = np.unique(values[present], return_inverse=True)
     codes = np.full(len(values), -1, dtype=np.int64)
@@ -104,7 +139,7 @@ def texts_of(values: Sequence[Any] | NDArray[Any]) -> Texts:
 
 def is_missing(value: object) -> bool:
     """Whether a Python value stands for no value: ``None``, NaN, NaT, and whatever else differs from itself."""
-    return value is None or bool(value != value)  # noqa: PLR0124 - NaN, NaT
+    return value is None or (not isinstance(value, np.ndarray) and bool(value != value))  # noqa: PLR0124 - NaN, NaT
 
 
 def canonical_text(value: object) -> str:

@@ -4,7 +4,7 @@ The data is read twice. The first reading finds types, moments, quantiles and ca
 falls into the bins and categories so found, and how columns go together. One reading would have to count from the
 quantile sketch: the mass of a bin of a KLL sketch with k = 1024 is off by up to 0.35 %, a fifth of a bin that holds a
 sixtieth of the rows, and every drift score would carry that error for good. So a source that can be read only once is
-refused.
+refused. Vectors are read a third time, before: their cosines need the centroid.
 
 What either reading gathers can be merged with what another one gathered elsewhere (`agent.profile.census`,
 `agent.profile.tally`, `agent.profile.joint`). The same data gives the same bytes, whichever kind of source it comes from:
@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from agent.errors import ProfileError
-from agent.profile.blocks import Block, Source, block_rows
-from agent.profile.column import Column
+from agent.profile.blocks import Block, Source, Values, block_rows
+from agent.profile.column import Column, Tallied
+from agent.profile.feeds import Feed, TableFeed, feed_of
 from agent.profile.format import CATEGORY_TYPES, FORMAT, NUMERIC_TYPES, Model, Profile
 from agent.profile.relations import Relations
 from agent.profile.roles import Names, choose
@@ -41,6 +42,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     exclude: Names = (),
     categorical: Names = (),
     numeric: Names = (),
+    text: Names = (),
     model_name: str = "",
     model_version: str = "",
     task: str = "",
@@ -59,8 +61,8 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         The columns with these roles. All others are features. Columns of ids and times are not looked at.
     exclude
         Columns to leave out.
-    categorical, numeric
-        Columns whose type is not to be inferred (`agent.profile.infer` has the rules).
+    categorical, numeric, text
+        Columns whose type is not to be inferred (`agent.profile.infer` and `agent.profile.feeds` have the rules).
     model_name, model_version, trained_at
         Copied into the profile.
     task
@@ -85,17 +87,20 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         "segment": segment,
     }  # fmt: skip
     source = open_source(data)
-    columns = [Column(choice, source.kinds[choice.place]) for choice in choose(source, roles, exclude, categorical, numeric)]
+    choices = choose(source, roles, exclude, {"category": categorical, "numeric": numeric, "text": text})
+    feeds = [feed_of(choice, source.kinds[choice.place], source.shapes[choice.place]) for choice in choices]
+    _check_names(feeds)
     reading = _Reading(source, progress or _silent)
-    for block in reading.blocks("finding types and bins", columns):
-        for column, values in zip(columns, block.columns, strict=True):
-            column.count(values, block.rows)
-    _choose_types(columns, task)
-    counted = [column for column in columns if column.is_counted]
-    relations = Relations(counted)
-    for block in reading.blocks("counting", counted) if counted else ():
-        prepared = [column.tally(values) for column, values in zip(counted, block.columns, strict=True)]
-        relations.update(prepared, block.columns)
+    _find_centroids(feeds, reading)
+    for block in reading.blocks("finding types and bins", feeds):
+        for feed, values in zip(feeds, block.columns, strict=True):
+            for column, part in zip(feed.columns, feed.split(values), strict=True):
+                column.count(part, block.rows)
+    _choose_types([column for feed in feeds for column in feed.columns], task)
+    for feed in feeds:
+        feed.settle()
+    columns = [column for feed in feeds for column in feed.columns]
+    relations = _count(feeds, reading)
     return Profile(
         format=FORMAT,
         model=Model(name=model_name, version=model_version, task=task or _task_of(columns), trained_at=trained_at),
@@ -104,13 +109,46 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         joint=relations.joint(),
         association=relations.association(),
         performance=relations.performance(),
+        summaries=[summarised for summarised in (feed.summarised() for feed in feeds) if summarised is not None],
     )
+
+
+def _check_names(feeds: Sequence[Feed]) -> None:
+    own = {column.name for feed in feeds for column in feed.columns if not column.source}
+    clashes = [column for feed in feeds for column in feed.columns if column.source and column.name in own]
+    if clashes:
+        texts = [f"column {c.name!r} has the name of a summary of {c.source!r}: exclude or rename one of them" for c in clashes]
+        raise ProfileError("\n".join(texts))
+
+
+def _find_centroids(feeds: Sequence[Feed], reading: _Reading) -> None:
+    vectors = [feed for feed in feeds if isinstance(feed, TableFeed) and feed.centroid is not None]
+    for block in reading.blocks("finding centroids", vectors) if vectors else ():
+        for feed, values in zip(vectors, block.columns, strict=True):
+            feed.learn(values)
+    for feed in vectors:
+        feed.close()
+
+
+def _count(feeds: Sequence[Feed], reading: _Reading) -> Relations:
+    used = [feed for feed in feeds if any(column.is_counted for column in feed.columns)]
+    relations = Relations([column for feed in used for column in feed.columns if column.is_counted])
+    for block in reading.blocks("counting", used) if used else ():
+        tallied: list[Tallied] = []
+        raw: list[Values] = []
+        for feed, values in zip(used, block.columns, strict=True):
+            for column, part in zip(feed.columns, feed.split(values), strict=True):
+                if column.is_counted:
+                    tallied.append(column.tally(part))
+                    raw.append(part)
+        relations.update(tallied, raw)
+    return relations
 
 
 def _choose_types(columns: Sequence[Column], task: str) -> None:
     for column in columns:
         column.infer(task)
-    answers = [column for column in columns if column.role in ("label", "prediction")]
+    answers = [column for column in columns if column.role in ("label", "prediction") and not column.source]
     # A model can't predict three classes as numbers and be labelled with categories: they have one type.
     if any(column.type in CATEGORY_TYPES for column in answers):
         for column in answers:
@@ -121,7 +159,7 @@ def _choose_types(columns: Sequence[Column], task: str) -> None:
 
 
 def _task_of(columns: Sequence[Column]) -> str:
-    types = {column.type for column in columns if column.role in ("label", "prediction")}
+    types = {column.type for column in columns if column.role in ("label", "prediction") and not column.source}
     if types & set(CATEGORY_TYPES):
         return "classification"
     return "regression" if types & set(NUMERIC_TYPES) else ""
@@ -134,11 +172,11 @@ class _Reading:
         self._source = source
         self._progress = progress
 
-    def blocks(self, stage: str, columns: Sequence[Column]) -> Iterator[Block]:
-        rows = block_rows(len(self._source.names))
+    def blocks(self, stage: str, feeds: Sequence[Feed]) -> Iterator[Block]:
+        rows = block_rows(self._source.shapes)
         done = 0
         self._progress(stage, done, self._source.rows)
-        for block in self._source.blocks([column.place for column in columns], rows):
+        for block in self._source.blocks([feed.place for feed in feeds], rows):
             yield block
             done += block.rows
             self._progress(stage, done, self._source.rows)

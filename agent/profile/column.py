@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.profile.bins import Bins, choose_bins
-from agent.profile.blocks import Kind, Opaque, Texts, Values, as_texts
+from agent.profile.blocks import Files, Kind, Opaque, Tensors, Texts, Values, as_texts
 from agent.profile.census import Census, NumberCensus, OpaqueCensus, TextCensus, take
 from agent.profile.format import CATEGORY_TYPES, NUMERIC_TYPES, Categories, ColumnProfile, Numeric
 from agent.profile.infer import MAX_CLASSES, Forced, empty_census, type_of
@@ -40,6 +40,8 @@ class Column:
         self.name = choice.name
         self.place = choice.place
         self.role = choice.role
+        self.source = choice.source
+        """The column that this one summarises, if it does."""
         self.type = ""
         self._kind: Kind = kind
         self._forced: Forced = "category" if choice.role == "segment" and not choice.forced else choice.forced
@@ -94,8 +96,8 @@ class Column:
     def _numbers(self, values: Values) -> NDArray[np.float64]:
         if isinstance(values, Texts):  # booleans that are to be numeric
             return np.where(values.codes < 0, np.nan, values.codes.astype(np.float64))
-        if isinstance(values, Opaque):
-            raise TypeError("values that are not looked at are no numbers")
+        if not isinstance(values, np.ndarray):
+            raise TypeError(f"{type(values).__name__} are no numbers")
         return values
 
     @property
@@ -146,6 +148,10 @@ class Column:
 def _missing(values: Values) -> int:
     if isinstance(values, Opaque):
         return values.missing
+    if isinstance(values, Tensors):
+        return int((values.shapes == 0).any(axis=1).sum())
+    if isinstance(values, Files):
+        return values.values.count(None)
     return int((values.codes < 0).sum() if isinstance(values, Texts) else np.isnan(values).sum())
 
 

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from agent.errors import ProfileError
-from agent.profile.arrow import ArrowSource, kinds_of
+from agent.profile.arrow import ArrowSource, depth_of, kinds_of
 from agent.profile.blocks import NUMBER_KINDS, Source
 
 CSV_BLOCK_BYTES = 4 << 20
@@ -21,6 +21,9 @@ CSV_BLOCK_BYTES = 4 << 20
 
 PARQUET_BATCH_ROWS = 16_384
 """How many rows of a Parquet file are decoded at once."""
+
+PARQUET_BATCH_BYTES = 32 << 20
+"""Fewer rows, where they are as large as those of vectors and images."""
 
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
@@ -99,12 +102,21 @@ def _common_schema(files: Sequence[DataFile]) -> pa.Schema:
                 fields[i] = file.schema.field(i)
             elif mine in NUMBER_KINDS and other in NUMBER_KINDS:
                 fields[i] = pa.field(fields[i].name, pa.float64())
-            elif mine == other:
+            elif mine == other == "tensor" and depth_of(fields[i].type) == depth_of(file.schema.field(i).type):
+                fields[i] = pa.field(fields[i].name, _lists_of_doubles(depth_of(fields[i].type)))
+            elif mine == other != "tensor":
                 fields[i] = pa.field(fields[i].name, pa.large_string())
             else:
                 message = f"column {fields[i].name!r} is {file.schema.field(i).type} here and {fields[i].type} in {first.path}"
                 raise ProfileError(f"{file.path}: {message}")
     return pa.schema(fields)
+
+
+def _lists_of_doubles(depth: int) -> pa.DataType:
+    doubles = pa.float64()
+    for _ in range(depth):
+        doubles = pa.list_(doubles)
+    return doubles
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -133,8 +145,17 @@ class ParquetFile:
         with _faults_of(self.path), pq.ParquetFile(self.path) as file:
             # One row group after the other: asked for all, Arrow keeps what it has decoded.
             for group in range(file.num_row_groups):
-                for batch in file.iter_batches(PARQUET_BATCH_ROWS, row_groups=[group], columns=list(names)):
+                rows = _batch_rows(file.metadata.row_group(group), names)
+                for batch in file.iter_batches(rows, row_groups=[group], columns=list(names)):
                     yield batch.select(list(names))
+
+
+def _batch_rows(group: pq.RowGroupMetaData, names: Sequence[str]) -> int:
+    chunks = (group.column(i) for i in range(group.num_columns))
+    # The parts of a list column are named `name.list.element`.
+    size: int = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.partition(".list.")[0] in names)
+    rows: int = PARQUET_BATCH_BYTES * group.num_rows // max(1, size)
+    return max(1, min(PARQUET_BATCH_ROWS, rows))
 
 
 class CsvFile:

@@ -139,6 +139,32 @@ class Performance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int
 
 
+class Summarised(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A column of vectors, images or texts, which the profile has summary columns of instead of a distribution.
+
+    Parameters
+    ----------
+    column
+        Its name in the training data. The summary columns are named ``column.measure``. A text also has a column of its own,
+        of the type ``text``.
+    kind
+        ``embedding``, ``image``, ``image_file`` or ``text``.
+    measures
+        ``norm``, ``mean``, ``cosine`` of an embedding; ``brightness``, ``contrast``, ``width``, ``height``, and for files
+        ``bytes``, of an image; ``length``, ``words``, ``script`` of a text. In the order of the columns.
+    shape
+        Of each value; empty where they differed, and for files and texts.
+    centroid
+        The mean of the vectors that ``cosine`` is measured from: little-endian float32 in base64.
+    """
+
+    column: str
+    kind: str
+    measures: list[str]
+    shape: list[int] = []
+    centroid: str = ""
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole file. Columns stand in the order of the training data, which positional formats rely on."""
 
@@ -149,3 +175,4 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     joint: Joint | None = None
     association: list[Association] = []
     performance: list[Performance] = []
+    summaries: list[Summarised] = []

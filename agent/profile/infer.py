@@ -9,6 +9,7 @@ whole numbers as floats      the same where some are missing, since that is what
                              where none is missing, ``category`` if they look like codes, else ``float``
 other numbers                ``float``
 texts                        ``category`` if they repeat (below), else ``text``
+lists, arrays, image files   no column of their own, but summaries of each value (`agent.profile.feeds`)
 pandas and polars categories ``category``
 dates, times, durations      ``datetime``
 nothing but missing values   ``float`` for numbers and for columns without a type, ``category`` for texts
@@ -35,7 +36,7 @@ MAX_CATEGORIES = 1000
 MAX_CLASSES = 100
 """Up to this many distinct whole numbers are classes where the task is classification."""
 
-Forced = Literal["category", "numeric", ""]
+Forced = Literal["category", "numeric", "text", ""]
 """What the user said of a column."""
 
 
@@ -57,6 +58,10 @@ def empty_census(name: str, kind: Kind, role: str, forced: Forced) -> Census:
         return OpaqueCensus()
     if forced == "numeric" and kind in ("text", "category"):
         raise ProfileError(f"column {name!r} is to be numeric, but holds texts")
+    if forced == "text" and kind not in ("text", "category", "null"):
+        raise ProfileError(f"column {name!r} is to be text, but holds {kind} values")
+    if forced == "text":
+        return TextCensus(keep=False)
     if forced == "category":
         return TextCensus()
     if kind in NUMBER_KINDS or forced == "numeric":
@@ -71,6 +76,8 @@ def type_of(kind: Kind, role: str, forced: Forced, census: Census, task: str) ->
         return "text" if role == "id" else "datetime"
     if isinstance(census, NumberCensus):
         return _number_type(kind, role, forced, census, task)
+    if forced == "text":
+        return "text"
     if kind == "boolean":
         return "boolean"
     return "category" if _is_category(kind, role, forced) or repeats(census) else "text"

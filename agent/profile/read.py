@@ -19,8 +19,21 @@ from pathlib import Path
 import msgspec
 
 from agent.errors import ProfileError
-from agent.profile.format import CATEGORY_TYPES, FORMAT, NUMERIC_TYPES, ROLES, Categories, ColumnProfile, Joint, Numeric, Profile
+from agent.profile.format import (
+    CATEGORY_TYPES,
+    FORMAT,
+    NUMERIC_TYPES,
+    ROLES,
+    Categories,
+    ColumnProfile,
+    Joint,
+    Numeric,
+    Profile,
+    Summarised,
+)
 from agent.profile.kll import check_kll
+from agent.summarise.embedding import unpack
+from agent.summarise.source import EMBEDDING, MEASURES
 
 MAX_BYTES = 64 << 20
 """A profile of this size, unpacked, is no profile: a gzip bomb must not take the sidecar's memory."""
@@ -113,6 +126,7 @@ def _faults(profile: Profile) -> Iterator[str]:
     for i, association in enumerate(profile.association):
         if association.feature not in seen:
             yield f"$.association[{i}].feature names {association.feature!r}, which is no column"
+    yield from _summaries_faults(profile)
     if profile.model.task not in ("", "regression", "classification"):
         yield f"$.model.task is {profile.model.task!r}, neither regression nor classification"
 
@@ -179,6 +193,49 @@ def _category_faults(categories: Categories, present: int, at: str) -> Iterator[
         yield f"{at}.counts and other sum to {sum(categories.counts) + categories.other}, but {present} rows have a value"
     if categories.distinct < len(categories.values):
         yield f"{at}.distinct is {categories.distinct}, but {len(categories.values)} are listed"
+
+
+def _summaries_faults(profile: Profile) -> Iterator[str]:
+    columns = {column.name: column for column in profile.columns}
+    seen: set[str] = set()
+    for i, summarised in enumerate(profile.summaries):
+        at = f"$.summaries[{i}]"
+        if summarised.column in seen:
+            yield f"{at}.column repeats {summarised.column!r}"
+        seen.add(summarised.column)
+        known = MEASURES.get(summarised.kind)
+        if known is None:
+            yield f"{at}.kind is {summarised.kind!r}, none of {', '.join(MEASURES)}"
+            continue
+        if not summarised.measures or len(set(summarised.measures)) != len(summarised.measures):
+            yield f"{at}.measures is empty or repeats one"
+        names = {measure: f"{summarised.column}.{measure}" for measure in summarised.measures}
+        for measure, name in names.items():
+            types = CATEGORY_TYPES if measure == "script" else NUMERIC_TYPES
+            if measure not in known:
+                yield f"{at}.measures has {measure!r}, none of {', '.join(known)}"
+            elif name not in columns or columns[name].type not in types:
+                yield f"{at}.measures has {measure!r}, but no column {name!r} is {' or '.join(types)}"
+        roles = {columns[name].role for name in names.values() if name in columns}
+        if len(roles) > 1:
+            yield f"{at}.measures has columns of different roles: {', '.join(sorted(roles))}"
+        yield from _shape_faults(summarised, at)
+
+
+def _shape_faults(summarised: Summarised, at: str) -> Iterator[str]:
+    if min(summarised.shape, default=1) < 1 or (summarised.kind == EMBEDDING and not summarised.shape):
+        yield f"{at}.shape is {summarised.shape}"
+    if ("cosine" in summarised.measures) != bool(summarised.centroid):
+        yield f"{at}.centroid does not go with the measures"
+    if not summarised.centroid:
+        return
+    try:
+        width = len(unpack(summarised.centroid))
+    except ValueError as error:
+        yield f"{at}.centroid is no list of numbers ({error})"
+        return
+    if width != math.prod(summarised.shape):
+        yield f"{at}.centroid has {width} values, but the shape {summarised.shape} has {math.prod(summarised.shape)}"
 
 
 def _joint_faults(joint: Joint, columns: dict[str, int]) -> Iterator[str]:

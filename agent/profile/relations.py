@@ -24,8 +24,8 @@ class Relations:
     Parameters
     ----------
     columns
-        With types, bins and categories chosen. The first prediction is what features are compared with, and what is
-        compared with the first label.
+        With types, bins and categories chosen. The first prediction that is no summary is what features are compared with, and
+        what is compared with the first label.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -113,7 +113,7 @@ class Relations:
 
 
 def _first(columns: Sequence[Column], role: str) -> int:
-    return next((i for i, column in enumerate(columns) if column.role == role), -1)
+    return next((i for i, column in enumerate(columns) if column.role == role and not column.source), -1)
 
 
 def _moments(column: Column) -> tuple[float, float]:

@@ -14,6 +14,10 @@ Names = str | Sequence[str]
 """One column's name, or several."""
 
 
+_OPTIONS: dict[Forced, str] = {"category": "categorical", "numeric": "numeric", "text": "text"}
+"""What the user calls the types."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One column of the profile: its place in the source, its role, and the type that the user wants, if any."""
@@ -22,9 +26,11 @@ class Choice:
     name: str
     role: str
     forced: Forced
+    source: str = ""
+    """The column that this one summarises, if it is not one of the data's own."""
 
 
-def choose(source: Source, roles: Mapping[str, Names], exclude: Names, categorical: Names, numeric: Names) -> list[Choice]:
+def choose(source: Source, roles: Mapping[str, Names], exclude: Names, types: Mapping[Forced, Names]) -> list[Choice]:
     """Choose the columns; whatever has no role is a feature.
 
     Parameters
@@ -33,8 +39,8 @@ def choose(source: Source, roles: Mapping[str, Names], exclude: Names, categoric
         Column names by role.
     exclude
         Columns to leave out.
-    categorical, numeric
-        Columns whose type the user decides.
+    types
+        Column names by the type that the user wants.
 
     Raises
     ------
@@ -42,13 +48,14 @@ def choose(source: Source, roles: Mapping[str, Names], exclude: Names, categoric
         With every fault at once: duplicate names, names that don't exist, names given twice, nothing to look at.
     """
     faults = [f"the column {name!r} occurs {n} times: names must differ" for name, n in Counter(source.names).items() if n > 1]
-    asked = {**roles, "exclude": exclude, "categorical": categorical, "numeric": numeric}
+    forced = {_OPTIONS[wanted]: names for wanted, names in types.items()}
+    asked = {**roles, "exclude": exclude, **forced}
     given = {option: _several(names) for option, names in asked.items()}
     known = set(source.names)
     for option, names in given.items():
         faults += [f"{option}: there is no column {name!r}; {_existing(source.names)}" for name in names if name not in known]
-    faults += _clashes({option: names for option, names in given.items() if option not in ("categorical", "numeric")})
-    faults += _clashes({option: given[option] for option in ("categorical", "numeric", "exclude")})
+    faults += _clashes({option: names for option, names in given.items() if option not in forced})
+    faults += _clashes({option: given[option] for option in (*forced, "exclude")})
     if not source.names:
         faults.append("the data has no columns")
     elif not source.rows:
@@ -71,9 +78,7 @@ def _several(names: Names) -> tuple[str, ...]:
 
 
 def _forced(name: str, given: Mapping[str, Sequence[str]]) -> Forced:
-    if name in given["categorical"]:
-        return "category"
-    return "numeric" if name in given["numeric"] else ""
+    return next((wanted for wanted, option in _OPTIONS.items() if name in given.get(option, ())), "")
 
 
 def _clashes(given: Mapping[str, Sequence[str]]) -> list[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
-from agent.profile.format import ColumnProfile, Profile
+from agent.profile.format import ColumnProfile, Profile, Summarised
 from agent.sketch.quantiles import sorted_view
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
+from agent.summarise.embedding import unpack
+from agent.summarise.image_file import PIXEL_MEASURES, reads_pixels
+from agent.summarise.source import IMAGE_FILE, Source
 
 MONITORED_OUTPUTS = ("prediction", "probability")
 """Roles that the model's answer carries."""
@@ -35,6 +39,8 @@ class ColumnSchema:
         The known values of a categorical column as canonical text, else ``None``.
     reference
         The training distribution; ``None`` for types that are not compared (``text``, ``datetime``).
+    source
+        The column that this one summarises; empty where it stands for itself.
     """
 
     name: str
@@ -47,6 +53,7 @@ class ColumnSchema:
     coarse: NDArray[np.int64] | None
     categories: tuple[str, ...] | None
     reference: Summary | None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Schema:
 
     `columns` is ``features + outputs``; sketches, summaries and reports keep that order. `unmonitored` names the columns of
     the training data that a client or a server may well send too, but that nothing is computed from: labels, ids, times.
+    `sources` are the columns that some of the others summarise.
     """
 
     model: str
@@ -62,6 +70,7 @@ class Schema:
     features: tuple[ColumnSchema, ...]
     outputs: tuple[ColumnSchema, ...]
     unmonitored: frozenset[str] = frozenset()
+    sources: tuple[Source, ...] = ()
 
     @property
     def columns(self) -> tuple[ColumnSchema, ...]:
@@ -70,15 +79,34 @@ class Schema:
 
 
 def schema_of(profile: Profile) -> Schema:
-    """Prepare a profile for the monitor. Cost: one decoding of each column's quantile sketch."""
-    features = tuple(_column(column) for column in profile.columns if column.role == "feature")
-    outputs = tuple(_column(column) for column in profile.columns if column.role in MONITORED_OUTPUTS)
+    """Prepare a profile for the monitor. Cost: one decoding of each column's quantile sketch.
+
+    Columns that need Pillow are left out where it is not installed: nobody could tell them from missing values.
+    """
+    sources = tuple(map(_source, profile.summaries))
+    source_of = {name: source.name for source in sources for name in source.names}
+    blind = {
+        name
+        for summarised, source in zip(profile.summaries, sources, strict=True)
+        for name in {f"{summarised.column}.{measure}" for measure in summarised.measures}.difference(source.names)
+    }
+    known = [column for column in profile.columns if column.name not in blind]
+    features = tuple(_column(column, source_of) for column in known if column.role == "feature")
+    outputs = tuple(_column(column, source_of) for column in known if column.role in MONITORED_OUTPUTS)
     monitored = {column.name for column in features + outputs}
     unmonitored = frozenset(column.name for column in profile.columns) - monitored
-    return Schema(profile.model.name, profile.model.version, features, outputs, unmonitored)
+    return Schema(profile.model.name, profile.model.version, features, outputs, unmonitored, sources)
 
 
-def _column(column: ColumnProfile) -> ColumnSchema:
+def _source(summarised: Summarised) -> Source:
+    measures = tuple(summarised.measures)
+    if summarised.kind == IMAGE_FILE and not reads_pixels():
+        measures = tuple(measure for measure in measures if measure not in PIXEL_MEASURES)
+    centroid = unpack(summarised.centroid) if summarised.centroid else None
+    return Source(summarised.column, summarised.kind, measures, tuple(summarised.shape), centroid)
+
+
+def _column(column: ColumnProfile, source_of: Mapping[str, str]) -> ColumnSchema:
     reference = reference_of(column)
     numeric = column.numeric
     return ColumnSchema(
@@ -92,6 +120,7 @@ def _column(column: ColumnProfile) -> ColumnSchema:
         coarse=reference.coarse if isinstance(reference, NumericSummary) else None,
         categories=reference.categories if isinstance(reference, CategorySummary) else None,
         reference=reference,
+        source=source_of.get(column.name, ""),
     )
 
 

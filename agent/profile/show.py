@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from agent.profile.format import Categories, ColumnProfile, Numeric, Profile
+from agent.profile.format import Categories, ColumnProfile, Numeric, Profile, Summarised
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 16
@@ -152,8 +152,14 @@ def bars(heights: Sequence[float]) -> str:
     return "".join(BARS[level] for level in levels)
 
 
+def _summarised(summarised: Summarised) -> str:
+    kind = summarised.kind.replace("_", " ")
+    of = f" of {' x '.join(map(str, summarised.shape))} values" if summarised.shape else ""
+    return f"{escape(summarised.column)}: {kind}{of}, watched by its {', '.join(summarised.measures)}"
+
+
 def _footer(profile: Profile) -> list[str]:
-    lines = []
+    lines = [_summarised(summarised) for summarised in profile.summaries]
     if profile.performance:
         lines.append("performance: " + ", ".join(f"{p.measure} {p.value:.4g} ({p.rows:,} rows)" for p in profile.performance))
     strongest = sorted(profile.association, key=lambda item: -abs(item.value))[:5]

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import ProfileError
-from agent.profile.blocks import Block, Kind, Opaque, Source, Texts, Values, is_missing, texts_of
+from agent.profile.blocks import Block, Files, Kind, Opaque, Source, Tensors, Texts, Values, is_missing, texts_of
+from agent.summarise.image_file import is_image
+
+_NO_ARRAYS = "column {name!r} holds lists that are no arrays of numbers ({error}); exclude it"
 
 NEEDS_PYARROW = "reading {what} needs pyarrow: pip install 'outrider[profile]'"
 
@@ -55,7 +58,7 @@ def _paths(data: object) -> list[Path]:
 
 
 class ArraySource:
-    """Columns in memory as numpy arrays or lists; needs nothing but numpy."""
+    """Columns in memory as numpy arrays or lists; needs nothing but numpy. An array of more dimensions has a tensor a row."""
 
     def __init__(self, data: Mapping[Any, Any]) -> None:
         self.names: tuple[str, ...] = tuple(str(name) for name in data)
@@ -65,14 +68,20 @@ class ArraySource:
             sizes = ", ".join(f"{name}: {len(array)}" for name, array in zip(self.names, arrays, strict=True))
             raise ProfileError(f"the columns differ in length: {sizes}")
         self.rows: int = lengths.pop() if lengths else 0
-        self.kinds: tuple[Kind, ...] = tuple(_kind(array) for array in arrays)
+        kinds = tuple(_kind(array) for array in arrays)
+        named = zip(self.names, arrays, kinds, strict=True)
+        self.shapes: tuple[tuple[int, ...], ...] = tuple(_shape(name, array, kind) for name, array, kind in named)
+        # Lists of which every one is empty tell nothing.
+        pairs = zip(kinds, self.shapes, strict=True)
+        self.kinds: tuple[Kind, ...] = tuple("null" if kind == "tensor" and not shape else kind for kind, shape in pairs)
         self._arrays = arrays
 
     def blocks(self, wanted: Sequence[int], rows: int) -> Iterator[Block]:
         """See `Source.blocks`."""
         for start in range(0, self.rows, rows):
             stop = min(start + rows, self.rows)
-            yield Block(stop - start, tuple(_values(self._arrays[i][start:stop], self.kinds[i]) for i in wanted))
+            values = (_values(self._arrays[i][start:stop], self.kinds[i], self.names[i]) for i in wanted)
+            yield Block(stop - start, tuple(values))
 
 
 def _array(name: str, values: object) -> NDArray[Any]:
@@ -82,10 +91,9 @@ def _array(name: str, values: object) -> NDArray[Any]:
         items = list(values) if isinstance(values, Sequence) and not isinstance(values, (str, bytes)) else None
         if items is None:
             raise ProfileError(f"column {name!r} is a {type(values).__name__}: pass a numpy array or a list")
-        array = np.empty(len(items), dtype=object)
-        array[:] = items
-    if array.ndim != 1:
-        raise ProfileError(f"column {name!r} has the shape {array.shape}: pass one dimension a column")
+        array = np.fromiter(items, dtype=object, count=len(items))
+    if array.ndim == 0 or 0 in array.shape[1:] or (array.ndim > 1 and array.dtype.kind not in "biufO"):
+        raise ProfileError(f"column {name!r} has the shape {array.shape} and the type {array.dtype}: pass one value a row")
     return array
 
 
@@ -96,11 +104,13 @@ _KINDS: dict[str, Kind] = {
 
 def _kind(array: NDArray[Any]) -> Kind:
     """Tell what an array holds; a mixture of texts with anything, or of booleans with numbers, is text."""
-    if array.dtype.kind != "O":
-        return _KINDS.get(array.dtype.kind, "text")
+    if array.dtype.kind != "O" or array.ndim > 1:
+        return "tensor" if array.ndim > 1 else _KINDS.get(array.dtype.kind, "text")
     kinds = {_kind_of_type(kind) for kind in {type(value) for value in array if not is_missing(value)}}
     if not kinds:
         return "null"
+    if kinds == {"text"} and is_image(next((value for value in array if isinstance(value, bytes)), b"")):
+        return "image_file"
     if kinds <= {"integer", "number"}:
         return "number" if "number" in kinds else "integer"
     return kinds.pop() if len(kinds) == 1 else "text"
@@ -113,22 +123,62 @@ def _kind_of_type(kind: type) -> Kind:
         return "integer"
     if issubclass(kind, (float, np.floating, Decimal)):
         return "number"
+    if issubclass(kind, (list, tuple, np.ndarray)):
+        return "tensor"
     return "datetime" if issubclass(kind, (dt.date, dt.time, dt.timedelta, np.datetime64)) else "text"
 
 
-def _values(array: NDArray[Any], kind: Kind) -> Values:
-    if kind == "null":
-        return np.full(len(array), np.nan)
-    if kind in ("integer", "number"):
-        if array.dtype.kind == "O":
-            return np.array([np.nan if is_missing(value) else _float(value) for value in array], dtype=np.float64)
-        return array.astype(np.float64)
+def _shape(name: str, array: NDArray[Any], kind: Kind) -> tuple[int, ...]:
+    """Give the shape of the first value that is there; see `Source.shapes`."""
+    if array.ndim > 1:
+        return array.shape[1:]
+    if kind == "image_file":
+        return (len(next(value for value in array if isinstance(value, bytes))),)
+    if kind == "tensor":
+        try:
+            return next((shape for shape in map(np.shape, array) if 0 not in shape and shape), ())
+        except ValueError as error:
+            raise ProfileError(_NO_ARRAYS.format(name=name, error=error)) from error
+    return ()
+
+
+def _values(array: NDArray[Any], kind: Kind, name: str) -> Values:
+    if kind in ("tensor", "image_file"):
+        return _tensors(array, name) if kind == "tensor" else _files(array)
+    if kind in ("null", "integer", "number"):
+        return np.full(len(array), np.nan) if kind == "null" else _numbers(array)
     if kind == "datetime":
         missing = np.isnat(array).sum() if array.dtype.kind in "mM" else sum(map(is_missing, array))
         return Opaque(int(missing))
     if kind == "boolean" and array.dtype.kind == "b":
         return Texts(array.astype(np.int64), ("false", "true"))
     return texts_of(array.tolist())
+
+
+def _numbers(array: NDArray[Any]) -> NDArray[np.float64]:
+    if array.dtype.kind == "O":
+        return np.array([np.nan if is_missing(value) else _float(value) for value in array], dtype=np.float64)
+    return array.astype(np.float64)
+
+
+def _files(array: NDArray[Any]) -> Files:
+    return Files(tuple(value if isinstance(value, bytes) else None for value in array.tolist()))
+
+
+def _tensors(array: NDArray[Any], name: str) -> Tensors:
+    try:
+        if array.ndim > 1:
+            shapes = np.tile(np.array(array.shape[1:], dtype=np.int64), (len(array), 1))
+            return Tensors(array.astype(np.float64).reshape(-1), shapes)
+        values = [np.asarray([] if is_missing(value) else value, dtype=np.float64) for value in array]
+    except (TypeError, ValueError) as error:
+        raise ProfileError(_NO_ARRAYS.format(name=name, error=error)) from error
+    ranks = {value.ndim for value in values if value.size}
+    if len(ranks) > 1:
+        raise ProfileError(f"column {name!r} holds arrays of {min(ranks)} and of {max(ranks)} dimensions; exclude it")
+    rank = max(ranks, default=1)
+    shapes = np.array([value.shape if value.size else (0,) * rank for value in values], dtype=np.int64).reshape(-1, rank)
+    return Tensors(np.concatenate([value.reshape(-1) for value in values]), shapes)
 
 
 def _float(value: Any) -> float:
