@@ -56,6 +56,8 @@ READ: dict[str, tuple[str, str, str, Any, Any]] = {
             "infer_traceparent", "tritonhttp_json",
         )
     },
+    "torchserve/predictions_iris": ("torchserve", "iris", "", MATRIX, {"0": [0.0, 2.0]}),
+    "torchserve/predictions_iris_version": ("torchserve", "iris", "1.0", MATRIX, {"0": [0.0, 2.0]}),
     **{
         f"mlflow/iris_{case}": ("invocations", "", "", NAMED, {"0": [0.0, 2.0]})
         for case in ("csv", "dataframe_records", "dataframe_split", "inputs", "instances")
@@ -76,7 +78,8 @@ FAILED = {
     "kserve/v2_iris_infer_bad_shape", "kserve/v2_iris_tritonhttp_json", "kserve/v2_nomodel_infer", "mlflow/iris_bad_json",
     "mlflow/iris_bad_schema", "mlserver/v2_iris_infer_bad_json", "mlserver/v2_iris_infer_bad_shape",
     "mlserver/v2_iris_tritonhttp_binary", "mlserver/v2_iris_tritonhttp_binary_gzip",
-    "mlserver/v2_iris_tritonhttp_binary_in_json_out", "mlserver/v2_nomodel_infer", "triton/v2_iris_infer_bad_json",
+    "mlserver/v2_iris_tritonhttp_binary_in_json_out", "mlserver/v2_nomodel_infer", "torchserve/bad_json", "torchserve/nomodel",
+    "triton/v2_iris_infer_bad_json",
     "triton/v2_iris_infer_bad_shape", "triton/v2_nomodel_infer",
 }  # fmt: skip
 """Calls of a model that the server refused."""

@@ -23,9 +23,19 @@ REASONS = {
     "pickle", "ragged", "shape", "size", "too_large", "too_many_columns", "too_many_rows", "too_many_values",
     "transfer_encoding",
 }  # fmt: skip
-FORMATS = {"custom", "invocations", "kserve-v1", "kserve-v1-explain", "open-inference", "openai", "tensorflow-serving"}
+FORMATS = {
+    "custom",
+    "invocations",
+    "kserve-v1",
+    "kserve-v1-explain",
+    "open-inference",
+    "openai",
+    "tensorflow-serving",
+    "torchserve",
+}
 UNOBSERVED = {
     "bodies_left_out",
+    "image",
     "incomplete",
     "no_rows",
     "no_table",
@@ -37,7 +47,7 @@ UNOBSERVED = {
 }
 TARGETS = [
     "/v1/models/m:predict", "/v1/models/m:explain", "/v1/models/m:classify", "/v1/models/m:regress",
-    "/v2/models/m/infer", "/invocations", "/own/m", "/v2/health/live", "/x",
+    "/v2/models/m/infer", "/invocations", "/predictions/m", "/own/m", "/v2/health/live", "/x",
     "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
 ]  # fmt: skip
 MEDIA = [
@@ -49,6 +59,8 @@ MEDIA = [
     "application/octet-stream",
     "application/jsonlines",
     "application/x-npy",
+    "image/png",
+    "multipart/form-data; boundary=b",
     "text/event-stream",
 ]
 CUSTOM = (CustomRoute("/own/{model}", "$.rows", "$[0].scores"),)
@@ -77,6 +89,7 @@ def decode(exchanges: list[Exchange]) -> None:
     check(decoder.decode(exchanges), exchanges)
 
 
+FORM = b'--b\r\nContent-Disposition: form-data; name="data"\r\nContent-Type: text/csv\r\n\r\n1,2\r\n--b--\r\n'
 SAVED = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<U2', 'fortran_order': True, 'shape': (2, 1), }".ljust(118) + b"a\0\0\0" * 4
 SEEDS = [captured(case) for case in captured_cases() if "metrics" not in case] if CAPTURES.is_dir() else []
 SEEDS += [
@@ -86,6 +99,7 @@ SEEDS += [
         {"examples": [{"a": [1], "b": {"b64": "/w=="}}], "context": {"c": "x"}},
         {"results": [[["u", 0.9], ["v", 0.1]]]},
     ),
+    exchange(request_bytes("/predictions/m", FORM, "multipart/form-data; boundary=b"), response_bytes(b"[1]", "")),
     exchange(
         request_bytes("/invocations", SAVED, "application/x-npy"),
         response_bytes(b'{"score": 1}\n{"score": NaN}\n', "application/jsonlines"),
