@@ -22,7 +22,7 @@ from __future__ import annotations
 import binascii
 import struct
 from collections.abc import Sequence
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any
 
 import msgspec
@@ -30,10 +30,11 @@ import msgspec
 from agent.batch import TensorType
 from agent.decode.block import (
     MAX_COLUMNS,
+    MAX_RANK,
+    SCALARS,
     Block,
     NotObserved,
     Scalar,
-    flat_values,
     numbers_by_column,
     pack_flat,
     packers,
@@ -279,13 +280,25 @@ def _part(tensor: Tensor | AnyTensor, piece: memoryview | None, default: str | N
         raise DecodeError("open-inference", "fields")
     else:
         rows, width = shape_of(tensor.shape)
-        values: list[Scalar] = flat_values(tensor.data if type(tensor.data) is list else [tensor.data])
+        values = _flat(tensor.data if type(tensor.data) is list else [tensor.data])
         if len(values) != rows * width:
             raise DecodeError("open-inference", "shape")
         part = (TensorType(tensor.name, tensor.datatype, tuple(tensor.shape[1:])), rows, values)
     if content_type == "base64" and isinstance(part[2], list):
         part = (part[0], part[1], [_from_base64(value) for value in part[2]])
     return part
+
+
+def _flat(values: list[Any]) -> list[Scalar]:
+    """Flatten arrays that are regular: of one depth, and of one length at each depth."""
+    for _ in range(MAX_RANK):
+        kinds = set(map(type, values))
+        if SCALARS.issuperset(kinds):
+            return values
+        if kinds != {list} or len(set(map(len, values))) != 1:
+            break
+        values = list(chain.from_iterable(values))
+    raise DecodeError("open-inference", "shape")
 
 
 def _from_base64(value: Scalar) -> Scalar:

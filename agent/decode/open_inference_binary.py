@@ -39,10 +39,10 @@ def behind_json(read: Callable[[bytes, memoryview], Block], read_json: Callable[
 
     def read_body(body: bytes, head: Head, _exchange: Exchange) -> Block:
         size = head.json_length
-        if size < 0 or size == len(body):
-            return read_json(body)
         if size == 0:
             raise NotObserved("open-inference", "untyped")
+        if size < 0 or size == len(body):
+            return read_json(body)
         if size > len(body):
             raise DecodeError("open-inference", "size")
         return read(body[:size], memoryview(body)[size:])

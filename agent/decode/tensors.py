@@ -17,16 +17,15 @@ Sources: "Open Inference Protocol", "Tensor Data Types"; Triton's "binary tensor
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
-from struct import Struct
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.batch import TensorType
-from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_RANK, MAX_STEM, Block, NotObserved, Scalar, block_of
+from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_RANK, MAX_STEM, Block, NotObserved, Scalar, block_of, pack_flat
 from agent.errors import DecodeError
 
 NOT_TEXT = "(bytes)"
@@ -44,7 +43,14 @@ BLOCK_ROWS = 256
 SMALL_VALUES = 4096
 """Tables up to this size are packed row-major instead, which thousands of exchanges are joined faster from."""
 
-_LENGTH = Struct("<I").unpack_from
+_CODES = {
+    "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q",
+    "FP16": "e", "FP32": "f", "FP64": "d",
+}  # fmt: skip
+"""For `struct`, which is faster than numpy up to 64 values: 0.3 µs against 2 for a row of ten."""
+
+_SIZES = {datatype: np.dtype(dtype).itemsize for datatype, dtype in DATATYPES.items()}
+_LENGTH = struct.Struct("<I").unpack_from
 
 
 class RawTensor(NamedTuple):
@@ -57,7 +63,10 @@ class RawTensor(NamedTuple):
 
 
 Part = tuple[TensorType, int, NDArray[Any] | Sequence[Scalar]]
-"""A tensor with its rows and its values: row-major, a flat array of any real type, or scalars."""
+"""A tensor with its rows and its values: row-major, a flat array of any real type, or a list of scalars.
+
+`part_of` gives up to 64 numbers as a tuple, which is theirs alone.
+"""
 
 
 def shape_of(shape: Sequence[int]) -> tuple[int, int]:
@@ -92,7 +101,7 @@ def array_of(datatype: str, data: bytes | memoryview, count: int) -> NDArray[Any
     dtype = DATATYPES.get(datatype)
     if dtype is None:
         raise DecodeError("open-inference", "datatype")
-    if len(data) != count * np.dtype(dtype).itemsize:
+    if len(data) != count * _SIZES[datatype]:
         raise DecodeError("open-inference", "size")
     if datatype == "BF16":
         upper: NDArray[Any] = np.frombuffer(data, "<u2").astype("<u4") << 16
@@ -146,10 +155,17 @@ def part_of(tensor: RawTensor) -> Part:
     NotObserved, DecodeError
         As `shape_of`, `array_of` and `strings_of`.
     """
-    rows, width = shape_of(tensor.shape)
-    read = strings_of(tensor.data, rows * width) if tensor.datatype == "BYTES" else None
-    values = array_of(tensor.datatype, tensor.data, rows * width) if read is None else read
-    return TensorType(tensor.name, tensor.datatype, tensor.shape[1:]), rows, values
+    name, datatype, shape, data = tensor
+    rows, width = shape_of(shape)
+    count = rows * width
+    values: NDArray[Any] | Sequence[Scalar]
+    if datatype == "BYTES":
+        values = strings_of(data, count)
+    elif count <= 64 and datatype in _CODES and len(data) == count * _SIZES[datatype]:
+        values = struct.unpack(f"<{count}{_CODES[datatype]}", data)
+    else:
+        values = array_of(datatype, data, count)
+    return TensorType(name, datatype, shape[1:]), rows, values
 
 
 def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", id: str = "") -> Block:
@@ -171,7 +187,10 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
     """
     if not parts:
         raise NotObserved("open-inference", "no_rows")
-    rows = parts[0][1]
+    tensor, rows, flat = parts[0]
+    if len(parts) == 1 and type(flat) is tuple and tensor.datatype != "BOOL":  # a few numbers, as `part_of` gives them
+        width = len(flat) // rows
+        return Block(width if width > 1 else (tensor.name,), True, rows, pack_flat(flat), version, model, id, (tensor,))
     widths = [len(values) // rows if rows > 0 else 0 for _, _, values in parts]
     if any(
         count != rows or not width or width * rows != len(part) for width, (_, count, part) in zip(widths, parts, strict=True)
@@ -184,12 +203,14 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
         return Block(names, True, rows, joined(arrays, rows, sum(widths)), version, model, id, tensors)
     lists = [values.tolist() if isinstance(values, np.ndarray) else values for _, _, values in parts]
     if len(lists) == 1:
-        (width,), (values,) = widths, lists
-        block = block_of(names, [values[at : at + width] for at in range(0, len(values), width)])
+        (width,), (only,) = widths, lists
+        table = [only] if rows == 1 else [only[at : at + width] for at in range(0, len(only), width)]
     else:
-        columns = [values[at::width] for width, values in zip(widths, lists, strict=True) for at in range(width)]
-        block = block_of(names, list(zip(*columns, strict=True)))
-    return msgspec.structs.replace(block, version=version, model=model, id=id, tensors=tensors)
+        table = list(
+            zip(*[values[at::width] for width, values in zip(widths, lists, strict=True) for at in range(width)], strict=True)
+        )
+    block = block_of(names, table)
+    return Block(names, block.numeric, rows, block.values, version, model, id, tensors)
 
 
 def column_names(tensors: Sequence[TensorType], widths: Sequence[int]) -> int | tuple[str, ...]:

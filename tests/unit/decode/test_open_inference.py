@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 
+from agent.batch import TensorType
 from agent.decode.decoder import Decoder
-from agent.decode.open_inference import read_inputs
+from agent.decode.json_arrays import LARGE_BODY
+from agent.decode.open_inference import read_inputs, read_outputs
+from agent.decode.tensors import NOT_TEXT
 from agent.errors import DecodeError
 from tests.exchanges import as_lists, json_exchange, kinds
 
@@ -91,6 +96,101 @@ def test_the_answer_says_the_version_if_the_path_does_not() -> None:
     assert batch.version == ""
 
 
+def test_a_batch_tells_ids_datatypes_and_shapes() -> None:
+    question = {"id": "q-1", "inputs": [tensor("x", [1, 2], [1, 2], "FP32"), tensor("s", [1, 1], ["a"], "BYTES")]}
+    (batch,) = Decoder().decode([json_exchange(INFER, question, ANSWER)]).batches
+    assert batch.ids == ("q-1",)
+    assert batch.inputs.tensors == (TensorType("x", "FP32", (2,)), TensorType("s", "BYTES", (1,)))
+    assert batch.outputs.tensors == (TensorType("y", "INT64", ()),)
+    plain = {"inputs": [{"name": "x", "shape": [1, 2], "data": [1, 2]}]}
+    (batch,) = Decoder().decode([json_exchange(INFER, plain, {**ANSWER, "id": "a-1"})]).batches
+    assert batch.ids == ("a-1",)
+    assert batch.inputs.tensors == (TensorType("x", "", (2,)),)
+
+
+def test_the_answer_says_the_model_if_the_path_does_not() -> None:
+    block = read_outputs(json.dumps(ANSWER).encode())
+    assert (block.model, block.version, block.id) == ("m", "7", "")
+
+
+@pytest.mark.parametrize(("written", "read"), [("7", "7"), (7, "7"), (None, ""), ({}, ""), (True, "")])
+def test_names_may_be_numbers(written: Any, read: str) -> None:
+    answer = {**ANSWER, "id": written, "model_name": written, "model_version": written}
+    block = read_outputs(json.dumps(answer).encode())
+    assert (block.model, block.version, block.id) == (read, read, read)
+
+
+@pytest.mark.parametrize("rows", [1, 600])
+def test_values_win_over_what_they_say(rows: int) -> None:
+    side = inputs_of(tensor("x", [rows], [1.5] * rows, "INT64"), tensor("b", [rows], [0] * rows, "BOOL"))
+    assert as_lists(side) == {"x": [1.5] * rows, "b": [0.0] * rows}
+    assert [one.datatype for one in side.tensors] == ["INT64", "BOOL"]
+
+
+def test_text_of_mlservers_content_types() -> None:
+    words = ["QmVybg==", "/9g=", "no base64", None]
+    own = tensor("x", [4], words, "BYTES", parameters={"content_type": "base64"})
+    when = tensor("t", [4], ["2026-11-23T10:00:00"] * 4, "BYTES", parameters={"content_type": "datetime"})
+    for parameters in ({"content_type": "pd"}, {}, None):
+        side = inputs_of(own, when, parameters=parameters)
+        assert as_lists(side) == {"x": ["Bern", NOT_TEXT, "no base64", None], "t": ["2026-11-23T10:00:00"] * 4}
+    other = tensor("x", [4], words, "BYTES", parameters={"content_type": "str"})
+    assert as_lists(inputs_of(other, when, parameters={"content_type": "base64"}))["x"] == words
+    bare = tensor("x", [4, 1], words, "BYTES")
+    assert as_lists(inputs_of(bare, when, parameters={"content_type": "base64"}))["x"][0] == "Bern"
+
+
+def test_one_text_need_not_be_a_list() -> None:
+    assert as_lists(inputs_of(tensor("x", [1], "one", "BYTES"))) == {"x": ["one"]}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_large_table_of_numbers_is_an_array(nested: bool) -> None:
+    rows = [[row + column / 8 for column in range(5)] for row in range(1000)]
+    data = rows if nested else [value for row in rows for value in row]
+    message = {"id": "7", "inputs": [tensor("x", [1000, 5], data)], "outputs": [{"name": "y[0]"}]}
+    body = json.dumps(message).encode()
+    assert len(body) > LARGE_BODY
+    block = read_inputs(body)
+    assert isinstance(block.values, np.ndarray)
+    assert block.values.T.tolist() == rows
+    assert (block.names, block.id, block.tensors) == (5, "7", (TensorType("x", "FP64", (5,)),))
+    block = read_outputs(json.dumps({"model_name": "m", "model_version": "2", "outputs": message["inputs"]}).encode())
+    assert (block.model, block.version) == ("m", "2")
+    assert isinstance(block.values, np.ndarray)
+
+
+def test_a_large_request_for_arrays_counts_only_its_first_input() -> None:
+    tensors = [tensor("x", [2500, 2], [1] * 5000), tensor("z", [3], [1, 2, 3])]
+    side = inputs_of(*tensors, parameters={"content_type": "np"})
+    assert side.positional
+    assert as_lists(side) == {"0": [1.0] * 2500, "1": [1.0] * 2500}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ([[1, 2]] * 4998 + [[1], [1, 2, 3]], "shape"),
+        ([[1, 2]] * 4999 + [1, 2], "shape"),
+        ([[1, 2]] * 4999, "shape"),
+        ([[1, 2]] * 4999 + [[1, [2]]], "shape"),
+        ([1] * 9998 + [[1, 2]], "shape"),
+        ([1] * 9997 + [[1, 2], 1], "shape"),
+        ([1] * 9997 + [[1, 2], [], 3], "shape"),
+    ],
+)
+def test_large_data_of_another_shape_is_counted(data: list[Any], reason: str) -> None:
+    with pytest.raises(DecodeError) as error:
+        read_inputs(json.dumps({"inputs": [tensor("x", [5000, 2], data)]}).encode())
+    assert error.value.reason == reason
+
+
+@pytest.mark.parametrize("odd", [None, "x", True])
+def test_large_data_with_other_values_is_read_the_complete_way(odd: Any) -> None:
+    data = [1.0] * 4999 + [odd]
+    assert as_lists(inputs_of(tensor("x", [5000], data))) == {"x": data}
+
+
 @pytest.mark.parametrize(
     ("inputs", "reason"),
     [
@@ -99,6 +199,7 @@ def test_the_answer_says_the_version_if_the_path_does_not() -> None:
         ([tensor("x", [-1, 3], [1, 2, 3])], "shape"),
         ([tensor("x", [-1, -3], [1, 2, 3])], "shape"),
         ([tensor("x", [2, 2], [[1, 2], [3]])], "shape"),
+        ([tensor("x", [2, 2], [[1], [2, 3, 4]])], "shape"),
         ([tensor("x", [2, 2], [[1, 2], 3, 4])], "shape"),
         ([tensor("x", [1], [{"a": 1}])], "shape"),
         ([tensor("x", [1] * 9, [1])], "shape"),
