@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from agent import route_language
+from agent.route_language import CustomRoute as CustomRoute  # noqa: PLC0414 - a value of a setting, imported from here
+
 
 class Address(NamedTuple):
     """Where to listen or connect."""
@@ -45,27 +48,10 @@ class Readiness(NamedTuple):
         return f"{self.kind}:{self.detail}" if self.detail else self.kind
 
 
-class CustomRoute(NamedTuple):
-    """A route of the user's own: where it is and where its values are.
-
-    `path` is a template whose ``{name}`` parts match one segment. `inputs` and `outputs` are JSON paths such as
-    ``$.rows`` or ``$``; `outputs` may be empty.
-    """
-
-    path: str
-    inputs: str
-    outputs: str
-
-    def __str__(self) -> str:
-        return f"{self.path} inputs={self.inputs}" + (f" outputs={self.outputs}" if self.outputs else "")
-
-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
 _SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, None: 1}
-_ROUTE = re.compile(r"(/\S*)\s+inputs=(\$\S*)(?:\s+outputs=(\$\S*))?")
-_JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][\w-]*|\[\d+\])*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Value = TypeVar("Value")
@@ -202,14 +188,8 @@ def log_level(text: str) -> str:
 
 
 def routes(text: str) -> tuple[CustomRoute, ...]:
-    """Read routes of the user's own."""
-    found = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        match = _ROUTE.fullmatch(part)
-        if match is None or not all(_JSON_PATH.fullmatch(path) for path in match.groups()[1:] if path):
-            raise ValueError(f"in {part!r}: write /path inputs=$.rows outputs=$.scores, several separated by semicolons")
-        found.append(CustomRoute(match[1], match[2], match[3] or ""))
-    return tuple(found)
+    """Read routes of the user's own; `agent.route_language` says how they are written."""
+    return route_language.parse(text)
 
 
 def show(type: str, value: Any) -> str:

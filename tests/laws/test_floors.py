@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "log"}),
+    frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "route_language", "log"}),
     frozenset({"proxy"}),
     frozenset({"decode"}),
     frozenset({"sketch", "summarise"}),
@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"stats"}),
     frozenset({"evaluate"}),
     frozenset({"export", "admin"}),
-    frozenset({"monitor", "pipeline", "warmup", "sidecar", "keeper", "demo", "cli", "__main__"}),
+    frozenset({"monitor", "pipeline", "warmup", "sidecar", "keeper", "demo", "cli", "suggest", "__main__"}),
 )
 """From the bottom up. A part imports only from floors below its own."""
 
