@@ -1,6 +1,6 @@
 """The monitor's pipeline: records in, a report out. One direction, no sockets, no clock of its own.
 
-``exchanges → decode → check → sketch (pane) → window → evaluate → report``
+``exchanges → decode → summarise → check → sketch (pane) → window → evaluate → report``
 
 A stage that fails is counted under its name and the rest goes on: nothing that a client sends, and no defect of ours, stops
 the monitor.
@@ -24,6 +24,7 @@ from agent.evaluate.rule import Rule
 from agent.exchange import Bare, Exchange
 from agent.profile.schema import Schema
 from agent.validate.schema import Checker
+from agent.validate.summaries import Summariser
 from agent.warmup import Warmup
 from agent.window.activity import Activity
 from agent.window.ring import BinTotals, Ring
@@ -57,6 +58,8 @@ class Pipeline:
         self._rule = Rule.from_settings(settings)
         self._streaks = Streaks()
         self._warmup = Warmup(settings.warmup_rows, settings.model_name) if schema is None and learns else None
+        self._summariser: Summariser | None = None
+        """Only where the profile summarises something."""
         self._checker: Checker | None = None
         self._ring: Ring | None = None
         self._said: set[str] = set()
@@ -69,6 +72,7 @@ class Pipeline:
         settings = self._settings
         pane_ns = round(settings.pane_s * 1e9)
         self.schema = schema
+        self._summariser = Summariser(schema) if schema.sources else None
         self._checker = Checker(schema)
         self._ring = Ring(schema, pane_ns, max(1, round(settings.window_s / settings.pane_s)))
         self._warmup = None
@@ -145,8 +149,11 @@ class Pipeline:
             message = "requests are for another model than the profile; they are only counted profile_model=%r request_model=%r"
             self._say_once("other_model", message, self.schema.model, batch.model[:80])
             return
+        broken: Mapping[tuple[str, str], int] = {}
+        if self._summariser is not None:
+            batch, broken = self._summariser.summarise(batch)
         checked = self._checker.check(batch)
-        for violation, count in checked.violations.items():
+        for violation, count in (*broken.items(), *checked.violations.items()):
             self.activity.violations[violation] = self.activity.violations.get(violation, 0) + count
         self._ring.update(checked, now_ns)
 

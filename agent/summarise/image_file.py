@@ -80,8 +80,9 @@ def bytes_of(value: object) -> bytes | None:
     if is_image(raw):
         return raw
     try:
-        # Some encoders leave the padding out, and some take the alphabet of URLs; more padding than needed does no harm.
-        return base64.b64decode(raw.translate(_STANDARD, b"\r\n") + b"==")
+        # Some encoders leave the padding out, and some take the alphabet of URLs.
+        standard = raw.translate(_STANDARD, b"\r\n").rstrip(b"=")
+        return base64.b64decode(standard + b"=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
 

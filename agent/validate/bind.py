@@ -6,7 +6,8 @@ Wire formats differ in what they say of columns: names, nothing but an order, or
 - inputs with names bind by name, inputs without bind in the features' order if there are as many;
 - outputs bind by name if one of the names is known;
 - else by position: one column is the first prediction (or the first probability, where the profile has no prediction); as many
-  columns as probabilities are those; as many as outputs are all of them.
+  columns as probabilities are those; as many as outputs are all of them;
+- no column binds to a summary but by its name: three numbers are not norm, mean and cosine.
 
 A layout is worked out once; `Binder` remembers the last ones.
 """
@@ -87,7 +88,7 @@ def _bind_inputs(schema: Schema, side: Side) -> Binding:
     features = schema.features
     if not side.positional:
         return _by_name(features, side.names, schema.unmonitored | {column.name for column in schema.outputs})
-    if len(side.names) == len(features):
+    if len(side.names) == len(features) and not any(column.source for column in features):
         return Binding(tuple(range(len(features))))
     return Binding((-1,) * len(features), shape=True)
 
@@ -115,10 +116,10 @@ def _by_name(expected: Sequence[ColumnSchema], names: tuple[str, ...], known: fr
 
 
 def _by_count(outputs: Sequence[ColumnSchema], count: int) -> list[int]:
-    predictions = [index for index, column in enumerate(outputs) if column.role == "prediction"]
+    predictions = [index for index, column in enumerate(outputs) if column.role == "prediction" and not column.source]
     probabilities = [index for index, column in enumerate(outputs) if column.role == "probability"]
     if count == 1:
         return (predictions or probabilities)[:1]
     if count and count == len(probabilities):
         return probabilities
-    return list(range(len(outputs))) if count == len(outputs) else []
+    return list(range(len(outputs))) if count == len(outputs) and not any(column.source for column in outputs) else []

@@ -76,13 +76,15 @@ class Checker:
         found: dict[tuple[str, str], int] = {}
         values: list[Values | None] = [None] * (len(self._features) + len(self._outputs))
         inputs, outputs = batch.inputs, batch.outputs
-        if inputs.names and self._features:
+        # No columns, and rows all the same: nothing of what was sent is what the profile summarises.
+        if (inputs.names or inputs.rows) and self._features:
             binding = self._binder.inputs(inputs)
             _count_whole(found, inputs, binding)
             if not binding.shape:
                 for index, (check, place) in enumerate(zip(self._features, binding.places, strict=True)):
                     if place < 0:
-                        _add(found, check.name, MISSING_COLUMN, inputs.rows)
+                        if not check.is_summary:  # whoever summarises has counted the column that is not there
+                            _add(found, check.name, MISSING_COLUMN, inputs.rows)
                         values[index] = np.full(inputs.rows, nan)
             _check_side(self._features, inputs, binding, values, 0, found)
         if outputs.names and self._outputs:
@@ -121,10 +123,11 @@ def _add(found: dict[tuple[str, str], int], column: str, kind: str, rows: int) -
 class _Check:
     """What is checked of any column: only that nothing is missing where nothing was missing in training."""
 
-    __slots__ = ("name", "nullable")
+    __slots__ = ("is_summary", "name", "nullable")
 
     def __init__(self, column: ColumnSchema) -> None:
         self.name = column.name
+        self.is_summary = bool(column.source)
         self.nullable = column.nullable
 
     def run(self, values: Values, found: dict[tuple[str, str], int]) -> Values:
@@ -148,7 +151,7 @@ class _NumberCheck(_Check):
     def run(self, values: Values, found: dict[tuple[str, str], int]) -> Values:
         numbers, wrong = values, 0
         if values.dtype.kind != "f":
-            numbers, wrong = _numbers(values.tolist())
+            numbers, wrong = numbers_of(values.tolist())
             _add(found, self.name, TYPE, wrong)
         if not numbers.size:
             return numbers
@@ -226,8 +229,8 @@ def _fractions(numbers: NDArray[np.float64]) -> int:
     return differ and differ - int(np.count_nonzero(np.isnan(numbers)))  # NaN differs from itself
 
 
-def _numbers(values: list[Any]) -> tuple[NDArray[np.float64], int]:
-    """Numbers of a mixed column, NaN for ``None`` and for what is no number; and how many of the latter there were."""
+def numbers_of(values: list[Any]) -> tuple[NDArray[np.float64], int]:
+    """Give the numbers of a mixed column, NaN for ``None`` and for what is no number; and how many of the latter there were."""
     kept, wrong = values, 0
     if not set(map(type, values)) <= {int, float, type(None)}:
         kept = [value if isinstance(value, int | float) and not isinstance(value, bool) else None for value in values]
