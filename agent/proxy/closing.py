@@ -20,6 +20,12 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+def answer_and_close(transport: asyncio.Transport, response: bytes) -> None:
+    """Send a last answer and close. The client may get a reset before it has read it."""
+    transport.write(response)
+    transport.close()
+
+
 def answer_and_linger(transport: asyncio.Transport, response: bytes, loop: asyncio.AbstractEventLoop) -> None:
     """Send a last answer and close a moment later, so that the client can read it before a reset (RFC 9112 §9.6)."""
     transport.resume_reading()

@@ -103,11 +103,11 @@ class Context:
 def connections_allowed() -> int:
     """How many client connections the limit of open files allows: each needs a second one to the upstream."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 30 if limit == resource.RLIM_INFINITY else max(1, (limit - _OTHER_FILES) // 2)
+    return 1 << 30 if limit == resource.RLIM_INFINITY else max(1, (limit - max(_OTHER_FILES, limit // 8)) // 2)
 
 
 _OTHER_FILES = 64
-"""Open files that are no connections of clients: listeners, probes, the monitor, what the system opens for a moment."""
+"""Open files that are no links: listeners, probes, the monitor, clients turned away; or an eighth, where that is more."""
 
 
 def _unknown(_head: bytes) -> RequestHead | None:

@@ -94,7 +94,9 @@ class ChunkedBody:
         if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
             raise RefusedError("a chunk's line does not end with CR LF")
         if self._state == _SIZE:
-            digits = line[:-2].partition(b";")[0].rstrip(b" \t")
+            digits, extends, _ = line[:-2].partition(b";")
+            if extends:
+                digits = digits.rstrip(b" \t")  # only there blanks may follow (RFC 9112 §7.1.1)
             if not digits or len(digits) > 15 or not all(byte in _HEX for byte in digits):
                 raise RefusedError("a chunk's size is no hexadecimal number")
             self._left = int(digits, 16)

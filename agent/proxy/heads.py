@@ -162,6 +162,8 @@ def read_request(head: bytes, limit: int) -> RequestHead:
     framing = Framing.CHUNKED if reading.chunked else Framing.LENGTH if reading.length > 0 else Framing.NONE
     if reading.coded and not reading.chunked:
         raise RefusedError("a transfer coding that is not chunked")
+    if reading.coded and parser.get_http_version() == "1.0":
+        raise RefusedError("a transfer coding in HTTP/1.0")  # RFC 9112 §6.1: its framing is faulty
     method = parser.get_method().decode("ascii")
     length = reading.length if framing is Framing.LENGTH else 0
     upgrade = reading.upgrade or method == "CONNECT"
@@ -218,7 +220,7 @@ def read_response(head: bytes) -> ResponseHead:
     reading = _Reading()
     parser = httptools.HttpResponseParser(reading)
     _read(parser, reading, head)
-    if reading.chunked:
+    if reading.chunked and parser.get_http_version() != "1.0":
         framing = Framing.CHUNKED
     elif reading.coded or reading.length < 0:
         framing = Framing.UNTIL_CLOSE

@@ -269,42 +269,48 @@ class Http1(Talk):
                     flight.land_whole(data, facts.status, now_ns, context.tap)
                     self._completed()
                     return
-            self._follow_answer(data, now_ns)
-        except Exception as error:  # noqa: BLE001 - what can't be read is only no longer followed: the bytes are out already
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the bytes are out already
             self._give_up(b"", error)
-            if isinstance(self._link.talk, Tunnel):
-                self._link.talk.passed_before(sent=len(data))
+        else:
+            self._follow_answer(data, now_ns)
 
     def _follow_answer(self, data: bytes, now_ns: int) -> None:
-        link, tap, flights = self._link, self._context.tap, self._flights
+        link = self._link
         if self._answer_held:
             data, self._answer_held = self._answer_held + data, b""
         position, size = 0, len(data)
-        while position < size and link.talk is self:
-            if not flights:
-                raise RefusedError("a response that nobody asked for")
-            flight = flights[0]
-            body = self._answer_body
-            if body is not None:
-                end = body.feed(data, position)
-                piece = data[position:end] if end != MORE else data[position:] if position else data
-                position += len(piece)
-                flight.keep_response(piece, tap)
-                if not isinstance(body, LengthBody):
-                    flight.mark(now_ns, len(piece), FROM_UPSTREAM, tap, first=not flight.early)
-                if end != MORE:
-                    self._answered(flight, now_ns)
-                continue
-            end = data.find(_HEAD_END, position)
-            if not flight.first_byte_ns:
-                flight.first_byte_ns = now_ns
-            if end < 0:
-                self._hold_answer(data[position:])
-                return
-            self._begin_answer(flight, data[position : end + 4], now_ns)
-            position = end + 4
+        try:
+            while position < size and link.talk is self:
+                if not self._flights or self._flights[0].response_done:
+                    raise RefusedError("a response that nobody asked for")
+                flight = self._flights[0]
+                if self._answer_body is not None:
+                    position = self._take_answer(flight, self._answer_body, data, position, now_ns)
+                    continue
+                end = data.find(_HEAD_END, position)
+                if not flight.first_byte_ns:
+                    flight.first_byte_ns = now_ns
+                if end < 0:
+                    self._hold_answer(data[position:])
+                    return
+                head, position = data[position : end + 4], end + 4
+                self._begin_answer(flight, head, now_ns)
+        except Exception as error:  # noqa: BLE001 - what can't be read is only no longer followed: the bytes are out already
+            self._give_up(b"", error)
         if isinstance(link.talk, Tunnel):
             link.talk.passed_before(sent=size - position)
+
+    def _take_answer(self, flight: Flight, body: Body, data: bytes, position: int, now_ns: int) -> int:
+        """Take a piece of a response's body; give where it ends."""
+        tap = self._context.tap
+        end = body.feed(data, position)
+        piece = data[position:end] if end != MORE else data[position:] if position else data
+        flight.keep_response(piece, tap)
+        if not isinstance(body, LengthBody):
+            flight.mark(now_ns, len(piece), FROM_UPSTREAM, tap, first=not flight.early)
+        if end != MORE:
+            self._answered(flight, now_ns)
+        return position + len(piece)
 
     def _hold_answer(self, rest: bytes) -> None:
         if len(rest) > _LONGEST_ANSWER_HEAD:
@@ -323,16 +329,15 @@ class Http1(Talk):
             return  # an interim response: the final one is still to come
         flight.status = status
         request = flight.head
-        if request.upgrade:
-            accepted = status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
-            if accepted:
-                self._answered(flight, now_ns)
-            self._go_on_after_upgrade(accepted=accepted)
-            if accepted:
-                return
+        if request.upgrade and (status == 101 or (request.method == "CONNECT" and 200 <= status < 300)):
+            flight.response_done = True
+            self._go_on_after_upgrade(accepted=True)
+            return
         self._answer_body = None if has_no_body(request.method, status) else body_of(framing, length)
         if self._answer_body is None:
             self._answered(flight, now_ns)
+        if request.upgrade:
+            self._go_on_after_upgrade(accepted=False)
 
     def _go_on_after_upgrade(self, *, accepted: bool) -> None:
         """Go on after the answer to an upgrade: as a tunnel, or as HTTP as before."""

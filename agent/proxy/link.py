@@ -15,10 +15,13 @@ from typing import cast
 
 from agent.exchange import Outcome
 from agent.proxy import answers
-from agent.proxy.closing import answer_and_linger, reset
+from agent.proxy.closing import answer_and_close, answer_and_linger, reset
 from agent.proxy.dial import Dial
 from agent.proxy.lane import Lane
 from agent.proxy.talk import Talk
+
+_LINGERING = 16
+"""Connections too many that are closed only when their client has had time to read why."""
 
 
 class Link:
@@ -85,10 +88,19 @@ class Link:
         counters.connections += 1
         self._links.add(self)
         if self.context.is_full:
-            counters.connections_refused += 1
-            self.answer(answers.FULL)
+            self._turn_away()
         elif self.lane.dials_at_once:
             self._dial.start()
+
+    def _turn_away(self) -> None:
+        """Refuse a connection too many. Few may linger: each keeps an open file that the others, and probes, need."""
+        counters = self.context.counters
+        counters.connections_refused += 1
+        self.talk = Talk()
+        if counters.connections - self.context.max_connections > _LINGERING:
+            answer_and_close(self.client, answers.FULL)
+        else:
+            self.answer(answers.FULL)
 
     def close(self, exc: Exception | None) -> None:
         """Let the upstream go, at once if it still works for the client that has left."""

@@ -123,7 +123,7 @@ class Opening(Talk):
             self._link.client.close()
 
     def _spoken(self) -> _Spoken:
-        start = self._held
+        start = self._held.lstrip(b"\r\n")  # empty lines before a request mean nothing (RFC 9112 §2.2)
         if start.startswith(PREFACE):
             return _Spoken.HTTP2
         if PREFACE.startswith(start):

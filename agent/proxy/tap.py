@@ -32,7 +32,9 @@ _RECORD_BYTES = 200
 
 _BARE_BYTES = 8 * BARE_WIDTH
 _BARE_KINDS = 256
-"""So many kinds of exchanges get columns in one frame. Targets are chosen by clients; beyond the bound they are left out too."""
+_BARE_TARGET = 1024
+"""So many kinds of exchanges get columns in one frame, and targets of so many characters. Clients choose them; beyond the bounds
+they are left out too."""
 
 Kind = tuple[str, str, str, int, int, int]
 """Protocol, method, target, status, outcome and gRPC status."""
@@ -168,7 +170,7 @@ class Tap(asyncio.Protocol):
         counters.bodies_left_out += 1
         column = self._bare.get(kind)
         if column is None:
-            if len(self._bare) >= _BARE_KINDS:
+            if len(self._bare) >= _BARE_KINDS or len(kind[2]) > _BARE_TARGET:
                 kind = (*kind[:2], "", *kind[3:])
             column = self._bare.setdefault(kind, array("q"))
         column.extend(numbers)
@@ -197,6 +199,7 @@ class Tap(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._note_backlog()  # what the monitor has read meanwhile; without this, a tap that was full would stay so
         records, self._records = self._records, []
         bare, self._bare = [Bare(*kind, numbers.tobytes()) for kind, numbers in self._bare.items()], {}
         count = len(records) + sum(len(kind.numbers) for kind in bare) // _BARE_BYTES

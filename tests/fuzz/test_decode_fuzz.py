@@ -91,6 +91,14 @@ def decode(exchanges: list[Exchange]) -> None:
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="data"\r\nContent-Type: text/csv\r\n\r\n1,2\r\n--b--\r\n'
 SAVED = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<U2', 'fortran_order': True, 'shape': (2, 1), }".ljust(118) + b"a\0\0\0" * 4
+RAW = (
+    b'{"inputs":[{"name":"s","datatype":"BYTES","shape":[1],"parameters":{"binary_data_size":5}},'
+    b'{"name":"x","datatype":"FP32","shape":[1],"parameters":{"binary_data_size":4}}],"outputs":'
+    b'[{"name":"y","datatype":"UINT8","shape":[3,3],"parameters":{"binary_data_size":9}}]}'
+)
+RAW_HEADER = f"Inference-Header-Content-Length: {len(RAW)}\r\n"
+"""Raw tensors behind JSON, of a request and of a response at once."""
+
 SEEDS = [captured(case) for case in captured_cases() if "metrics" not in case] if CAPTURES.is_dir() else []
 SEEDS += [
     json_exchange("/v1/models/m:predict", {"instances": [{"a": 1, "b": [True, None, "x"]}]}, {"predictions": {"p": [1]}}),
@@ -105,6 +113,10 @@ SEEDS += [
         response_bytes(b'{"score": 1}\n{"score": NaN}\n', "application/jsonlines"),
     ),
     json_exchange("/v2/models/m/infer", {"inputs": [{"name": "x", "shape": [1, 2], "data": [1, 2]}]}, {"outputs": []}),
+    exchange(
+        request_bytes("/v2/models/m/infer", RAW + b"\x01\x00\x00\x00a\x00\x00\x80\x7f", extra=RAW_HEADER),
+        response_bytes(RAW + b"\x01\x00\x00\x00a\x00\x00\x80\x7f", extra=RAW_HEADER),
+    ),
     json_exchange("/own/m", {"rows": [[1, 2]]}, [{"scores": [1]}]),
     json_exchange("/v1/embeddings", {"model": "m", "input": ["a"]}, {"data": [{"embedding": [1, 2]}, {"embedding": "AACAPw=="}]}),
     exchange(

@@ -106,14 +106,30 @@ def cut_up(steps: list[Step], sizes: list[int]) -> list[Step]:
     return found
 
 
+def dialogues(client: st.SearchStrategy[bytes], upstream: st.SearchStrategy[bytes]) -> st.SearchStrategy[list[Step]]:
+    """Mostly questions and answers in turn, now and then anything."""
+    asked, answered = (st.lists(side, min_size=1, max_size=3).map(b"".join) for side in (client, upstream))
+    turn = st.one_of(
+        *[st.tuples(st.tuples(st.just(CLIENT), asked), st.tuples(st.just(UPSTREAM), answered))] * 4,
+        st.tuples(st.tuples(st.just(CLIENT), asked)),
+        st.tuples(st.tuples(st.just(UPSTREAM), answered)),
+        st.tuples(st.tuples(st.integers(0, PASS), st.sampled_from([b"", b"x"]))),
+    )
+    return st.lists(turn, max_size=12).map(lambda turns: [(CONNECT, b""), *itertools.chain.from_iterable(turns)])
+
+
 SIZES = st.lists(st.sampled_from([1, 2, 7, 40, 100_000]), min_size=1, max_size=5)
 HTTP1 = happenings(st.sampled_from(HTTP1_IN), st.sampled_from(HTTP1_OUT))
+TALK = dialogues(
+    st.one_of(st.sampled_from(HTTP1_IN), *[st.sampled_from([*HTTP1_IN[:3], HTTP1_IN[6]])] * 3),
+    st.one_of(st.sampled_from(HTTP1_OUT), *[st.sampled_from(HTTP1_OUT[:2])] * 3),
+)
 HTTP2 = happenings(FRAMES, FRAMES).map(lambda steps: [(CONNECT, b""), (CLIENT, OPENING), (UPSTREAM, frame(4)), *steps])
 ANYTHING = st.one_of(st.binary(max_size=50), FRAMES, st.sampled_from([*HTTP1_IN, *HTTP1_OUT, PREFACE, OPENING]))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=st.one_of(HTTP1, HTTP2, happenings(ANYTHING, ANYTHING)), sizes=SIZES, connected=st.booleans())
+@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.one_of(TALK, TALK, HTTP1, HTTP2, happenings(ANYTHING, ANYTHING)), sizes=SIZES, connected=st.booleans())
 def test_whatever_happens_to_a_link_it_passes_bytes_and_leaves_nothing(
     steps: list[Step], sizes: list[int], connected: bool
 ) -> None:

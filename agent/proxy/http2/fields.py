@@ -8,7 +8,9 @@ are remembered by their bytes. `tests/bench/grpc.py` pays for that: a look-up co
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from agent.exchange import NO_GRPC_STATUS
@@ -39,6 +41,12 @@ class AnswerHead(NamedTuple):
 
 _KNOWN_BLOCKS = 64
 _KNOWN_BLOCK_BYTES = 1024
+_KNOWN_TEXT_BYTES = 4096
+"""Together they bound what is remembered to 320 KiB for each direction of a connection."""
+
+_MAX_METHOD = 32
+_MAX_TARGET = 1024
+"""What is kept of a longer target: calls hold it while they are under way, and a byte on the wire can name it again."""
 
 Facts = TypeVar("Facts")
 
@@ -72,10 +80,11 @@ class Blocks(Generic[Facts]):
 
     def _learn(self, block: bytes) -> Facts:
         changes = self._table.changes
-        facts = self._digest(self._table.read(block))
+        fields = self._table.read(block)
+        facts = self._digest(fields)
         if self._table.changes != changes:
             self._known.clear()
-        elif len(block) <= _KNOWN_BLOCK_BYTES:
+        elif len(block) <= _KNOWN_BLOCK_BYTES and sum(map(len, chain.from_iterable(fields))) <= _KNOWN_TEXT_BYTES:
             if len(self._known) >= _KNOWN_BLOCKS:
                 self._known.clear()
             self._known[block] = facts
@@ -98,8 +107,9 @@ def call_head(fields: Fields) -> CallHead:
             case b"traceparent":
                 traceparents.append(value)
     head = RequestHead(
-        method=method.decode("latin-1"),
-        target=target.decode("latin-1"),
+        # Interned, so that calls of the same target hold it together.
+        method=sys.intern(method[:_MAX_METHOD].decode("latin-1")),
+        target=sys.intern(target[:_MAX_TARGET].decode("latin-1")),
         framing=Framing.NONE,
         length=0,
         upgrade=False,

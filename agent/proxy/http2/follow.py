@@ -31,13 +31,15 @@ class Calls(dict[int, Call]):
         Where their records go.
     """
 
-    __slots__ = ("context", "last_stream")
+    __slots__ = ("beyond", "context", "last_stream")
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
         self.last_stream = 0
         """The newest stream of the client."""
+        self.beyond = 1 << 31
+        """Streams from here on will not be worked on: the server has said goodbye."""
 
     def land(self, stream: int, outcome: int, since_ns: int = 0) -> None:
         """Make a record of a call: complete, if its response was whole, whatever ended it."""
@@ -88,7 +90,9 @@ class Requests(Frames):
                 call.span = context.sampler.span(facts.head.traceparent)
             call.keep_request(facts.text, context.tap)
         call.wire_in += size
-        if last:
+        if stream >= calls.beyond:
+            calls.land(stream, Outcome.UPSTREAM_GONE)  # it crossed the goodbye
+        elif last:
             self._request_ended(stream, call)
 
     def content(self, stream: int, data: bytes, start: int, end: int, size: int, *, last: bool) -> None:
@@ -181,6 +185,7 @@ class Responses(Frames):
 
     def goaway(self, last_stream: int) -> None:
         """Streams that the server will not work on are over."""
+        self._calls.beyond = min(self._calls.beyond, last_stream + 1)
         for stream in [stream for stream in self._calls if stream > last_stream]:
             self._calls.land(stream, Outcome.UPSTREAM_GONE, self.arrived_ns)
 

@@ -1,19 +1,23 @@
 """HTTP/2 with prior knowledge on one link: passed on byte for byte, followed afterwards.
 
-One frame of our own exists: while the proxy drains, the client is sent GOAWAY (RFC 9113 §6.8), between two of the server's
-frames. Without it, a client that always has calls under way would never leave, and lose them when the drain's time is up.
+One kind of frame of our own exists: while the proxy drains, the client is sent GOAWAY (RFC 9113 §6.8), between two of the
+server's frames, and a second one with the last stream before the end. Without them, a client that always has calls under way
+would never leave, and lose them when the drain's time is up.
 """
 
 from __future__ import annotations
 
 from agent.exchange import Outcome
 from agent.proxy.http2.follow import Follower
+from agent.proxy.http2.frames import BrokenError
 from agent.proxy.link import Link
 from agent.proxy.talk import Talk
 from agent.proxy.tunnel import become_tunnel
 
-_GOAWAY = bytes.fromhex("000008 07 00 00000000 7fffffff 00000000")
-"""NO_ERROR with the highest stream: what is under way goes on, and new calls go elsewhere."""
+_GOAWAY = bytes.fromhex("000008 07 00 00000000")
+_NO_ERROR = bytes(4)
+_NO_LIMIT = bytes.fromhex("7fffffff")
+"""The highest stream: what is under way goes on, and new calls go elsewhere."""
 
 
 class Http2(Talk):
@@ -41,7 +45,7 @@ class Http2(Talk):
             self._follower.from_client(held, since_ns, self._context.now_ns())
             self._follower.from_upstream(said, since_ns)
         except Exception as error:  # noqa: BLE001 - broken bytes, or a defect of ours: they have passed either way
-            self._give_up(error, received=len(held), sent=len(said))
+            self._give_up(error, received=len(held), sent=len(said))  # nothing of use came before
 
     @property
     def calls(self) -> int:
@@ -63,7 +67,7 @@ class Http2(Talk):
         try:
             self._follower.from_client(data, arrived_ns, now_ns())
         except Exception as error:  # noqa: BLE001 - broken bytes, or a defect of ours: they have passed either way
-            self._give_up(error, received=len(data))
+            self._give_up(error, received=_unseen(error))
 
     def from_upstream(self, data: bytes) -> None:
         """Pass it on, then follow."""
@@ -72,7 +76,7 @@ class Http2(Talk):
         try:
             self._follower.from_upstream(data, arrived_ns)
         except Exception as error:  # noqa: BLE001 - broken bytes, or a defect of ours: they have passed either way
-            self._give_up(error, sent=len(data))
+            self._give_up(error, sent=_unseen(error))
             return
         if self._context.draining:
             self.wind_down()
@@ -101,6 +105,13 @@ class Http2(Talk):
             if not self._follower.may_say_goodbye:
                 return
             self._has_said_goodbye = True
-            self._link.client.write(_GOAWAY)
+            self._link.client.write(_GOAWAY + _NO_LIMIT + _NO_ERROR)
         if not self.is_busy:
+            if self._follower.may_say_goodbye:
+                # The last stream that was passed on: whatever the client sends now was not, and can be sent again safely.
+                self._link.client.write(_GOAWAY + self._follower.calls.last_stream.to_bytes(4, "big") + _NO_ERROR)
             self._link.client.close()
+
+
+def _unseen(error: Exception) -> int:
+    return error.unseen if isinstance(error, BrokenError) else 0

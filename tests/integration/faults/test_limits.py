@@ -106,7 +106,6 @@ def test_more_connections_than_files_cost_those_that_are_there_nothing(tmp_path:
         stops_with(running, others.calls + 1)
 
 
-@pytest.mark.xfail(strict=True, reason="connections that are turned away keep their files for 2 s: none is left for a probe")
 def test_probes_are_answered_while_clients_storm_a_full_sidecar(tmp_path: Path, upstream: Upstream) -> None:
     over = threading.Event()
 

@@ -120,7 +120,6 @@ def test_a_monitor_killed_under_load_costs_no_call_and_each_loss_is_counted(tmp_
         stops_with(running, others.calls, int(running.metric("outrider_proxy_records_dropped_total")))
 
 
-@pytest.mark.xfail(strict=True, reason="a full tap is measured again only when it takes a record: it stays shut")
 def test_a_stopped_monitor_costs_no_call_and_bounded_memory_and_each_loss_is_counted(tmp_path: Path, upstream: Upstream) -> None:
     with sidecar(tmp_path, upstream.port, SMALL_TAP) as running:
         books = Books(running)
@@ -144,7 +143,6 @@ def test_a_stopped_monitor_costs_no_call_and_bounded_memory_and_each_loss_is_cou
         stops_with(running, others.calls, lost)
 
 
-@pytest.mark.xfail(strict=False, reason="the same, where it happens to get full")
 def test_a_slow_monitor_costs_no_call_and_each_loss_is_counted(tmp_path: Path, upstream: Upstream) -> None:
     with sidecar(tmp_path, upstream.port, SMALL_TAP) as running:
         books, monitor = Books(running), monitor_of(running)

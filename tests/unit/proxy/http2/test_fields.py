@@ -238,3 +238,11 @@ def test_a_block_is_remembered_no_longer_than_its_bound() -> None:
 
 def test_integers_are_built_as_the_specification_says() -> None:
     assert (integer(10, 5), integer(1337, 5), integer(42, 8)) == (b"\x0a", b"\x1f\x9a\x0a", b"\x2a")  # RFC 7541 §C.1
+
+
+def test_a_few_bytes_do_not_make_us_keep_megabytes() -> None:
+    blocks = Blocks(call_head)
+    blocks.read(literal("x", "y" * 4000))
+    for turn in range(60):
+        blocks.read(b"\xbe" * 60 + plain([("turn", str(turn))]))
+    assert sum(len(facts.text) for facts in blocks._known.values()) < 1 << 20

@@ -361,3 +361,19 @@ def test_twenty_thousand_streams_leave_nothing_behind() -> None:
     assert weight(watched) < 1.5 * before
     watched.tap.flush()
     assert watched.tap.free == watched.free
+
+
+def test_a_few_bytes_per_stream_do_not_make_us_keep_a_long_target_for_each() -> None:
+    watched = Watched(OUTRIDER_TAP_BYTES="1MiB", OUTRIDER_CAPTURE_BYTES="64KiB").client(OPENING).upstream(frame(SETTINGS))
+    watched.client(headers(1, literal(":path", "/" + "p" * 4000)))
+    for stream in range(3, 4003, 2):
+        watched.client(headers(stream, b"\xbe" + plain([("x-turn", str(stream))])))
+    kept = {id(call.head.target): len(call.head.target) for call in watched.follower.calls.values()}
+    assert sum(kept.values()) < 2 << 20
+
+
+def test_a_call_beyond_a_goodbye_is_over_at_once() -> None:
+    # Its HEADERS crossed the server's GOAWAY, which says that it will not be worked on: no frame of it will ever come.
+    watched = opened().client(headers(1, ASK, last=True)).upstream(goaway(1)).client(headers(3, ASK, last=True))
+    assert list(watched.follower.calls) == [1]
+    assert [record.outcome for record in watched.records()] == [Outcome.UPSTREAM_GONE]
