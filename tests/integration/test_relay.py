@@ -15,7 +15,10 @@ from random import Random
 import pytest
 
 from agent.exchange import Flag, Outcome
+from agent.proxy.http2.follow import PREFACE
+from agent.proxy.http2.frames import SETTINGS
 from agent.proxy.trace import Sampler
+from tests.http2 import frame, headers, plain
 from tests.parts import free_ports, wait_until
 from tests.relay import Relay, Script, ScriptedServer, read_all, read_exactly, relay
 
@@ -484,3 +487,29 @@ def test_a_drain_waits_for_what_the_client_has_not_read_yet() -> None:
         time.sleep(0.3)
         assert read_all(client) == response
         draining.join(10)
+
+
+def test_a_drain_says_goodbye_to_http2_waits_for_its_calls_and_names_the_last_one() -> None:
+    goodbye = bytes.fromhex("000008 07 00 00000000")
+    server = frame(SETTINGS) + headers(1, plain([(":status", "200")]), last=True)
+
+    def script(client: socket.socket) -> None:
+        read_exactly(client, len(PREFACE) + len(asked))
+        client.sendall(server[:9])
+        answered.wait(10)
+        client.sendall(server[9:])
+        client.recv(1)
+
+    answered = threading.Event()
+    asked = frame(SETTINGS) + headers(1, plain([(":method", "POST"), (":path", "/x.Y/Z")]), last=True)
+    with before(script, OUTRIDER_DRAIN_TIMEOUT="10s") as running, running.connect() as client:
+        client.sendall(PREFACE + asked)
+        assert read_exactly(client, 9) == server[:9]
+        draining = threading.Thread(target=running.call, args=(running.server.drain(delay_s=0),))
+        draining.start()
+        assert read_exactly(client, 17) == goodbye + bytes.fromhex("7fffffff 00000000")
+        answered.set()
+        assert read_all(client) == server[9:] + goodbye + bytes.fromhex("00000001 00000000")
+        draining.join(10)
+        (record,) = running.wait_for_records(1)
+    assert (record.outcome, record.target, record.status) == (Outcome.COMPLETE, "/x.Y/Z", 200)
