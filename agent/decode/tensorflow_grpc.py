@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agent.decode.block import MAX_COLUMNS, MAX_PADDED_CELLS, MAX_ROWS, Block, NotObserved, Scalar, pack_flat, table_of_rows
+from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_PADDED_CELLS, Block, NotObserved, Scalar, pack_flat, table_of_rows
 from agent.decode.format import GRPC, Format
 from agent.decode.grpc_messages import by_message, parser
 from agent.decode.proto.tensorflow_serving_pb2 import (
@@ -47,6 +47,9 @@ from agent.decode.proto.tensorflow_serving_pb2 import (
 from agent.decode.tensorflow_tensor import NAME, part_of
 from agent.decode.tensors import Part, block_of_columns, text_of
 from agent.errors import DecodeError
+
+MAX_EXAMPLES = 1 << 17
+"""Examples or results in one message. Empty ones take two bytes on the wire and hundreds here; those with a value are longer."""
 
 _parse_predict_request = parser(PredictRequest)
 _parse_predict_response = parser(PredictResponse)
@@ -166,6 +169,8 @@ def _class_rows(result: ClassificationResult) -> list[dict[str, Any]]:
     _check_count(result.classifications)
     rows: list[dict[str, Any]] = []
     for classification in result.classifications:
+        if len(classification.classes) > MAX_FLATTENED:
+            raise NotObserved(NAME, "too_wide")
         classes = [(one.label, one.score) for one in classification.classes]
         labels = {label for label, _ in classes}
         row: dict[str, Any] = {"scores": [score for _, score in classes]}
@@ -213,7 +218,7 @@ def read_multi_inference_outputs(message: bytes) -> Block:
 
 
 def _check_count(messages: Sequence[object]) -> None:
-    if len(messages) > MAX_ROWS:
+    if len(messages) > MAX_EXAMPLES:
         raise DecodeError(NAME, "too_many_rows")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.batch import Batch, TensorType
-from agent.decode.block import MAX_COLUMNS, MAX_PADDED_CELLS, MAX_ROWS, NotObserved
+from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_PADDED_CELLS, MAX_ROWS, NotObserved
 from agent.decode.decoder import Decoded, Decoder
 from agent.decode.proto import tensorflow_serving_pb2 as pb
 from agent.decode.tensorflow_grpc import (
@@ -123,7 +123,8 @@ def test_no_values_are_zeros_and_empty_texts() -> None:
 CONTENT = [
     ("DT_FLOAT", "<2f"), ("DT_DOUBLE", "<2d"), ("DT_HALF", "<2e"), ("DT_INT8", "<2b"), ("DT_INT16", "<2h"), ("DT_INT32", "<2i"),
     ("DT_INT64", "<2q"), ("DT_UINT8", "<2B"), ("DT_UINT16", "<2H"), ("DT_UINT32", "<2I"), ("DT_UINT64", "<2Q"),
-    ("DT_QINT8", "<2b"), ("DT_QINT16", "<2h"), ("DT_QINT32", "<2i"), ("DT_QUINT8", "<2B"), ("DT_QUINT16", "<2H"), ("DT_BOOL", "<2?"),
+    ("DT_QINT8", "<2b"), ("DT_QINT16", "<2h"), ("DT_QINT32", "<2i"), ("DT_QUINT8", "<2B"), ("DT_QUINT16", "<2H"),
+    ("DT_BOOL", "<2?"),
 ]  # fmt: skip
 
 
@@ -339,3 +340,9 @@ def test_results_that_signatures_do_not_tell_apart() -> None:
     assert reason_of(message, read_multi_inference_outputs) == "shape"
     too_many = pb.MultiInferenceResponse(results=[pb.InferenceResult()] * (MAX_COLUMNS + 1)).SerializeToString()
     assert reason_of(too_many, read_multi_inference_outputs) == "too_many_columns"
+
+
+def test_messages_of_many_empty_things_are_refused() -> None:
+    assert reason_of(examples(*[example()] * (MAX_EXAMPLES + 1)), read_examples) == "too_many_rows"
+    assert reason_of(classified(*[[]] * (MAX_EXAMPLES + 1)).SerializeToString(), read_classes) == "too_many_rows"
+    assert reason_of(classified([("", 0)] * (MAX_FLATTENED + 1)).SerializeToString(), read_classes) == "not observed: too_wide"
