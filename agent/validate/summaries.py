@@ -220,12 +220,23 @@ def _shape_of(name: str, places: list[int], side: Side) -> tuple[int, ...]:
     for tensor in side.tensors:
         if tensor.name == name and math.prod(tensor.shape) == len(places):
             return tensor.shape
-    indices = side.names[places[-1]].removeprefix(name) if places else ""
+    return shape_of_names(name, [side.names[place] for place in places])
+
+
+def shape_of_names(stem: str, names: Sequence[str]) -> tuple[int, ...]:
+    """Give the shape that the indices of names say, empty where they say none.
+
+    >>> shape_of_names("img", ["img[0][0]", "img[0][1]", "img[1][0]", "img[1][1]"]), shape_of_names("x", ["0", "1"])
+    ((2, 2), ())
+    """
+    last = names[-1] if names else ""
+    if not last.startswith(f"{stem}["):
+        return ()
     try:
-        shape = tuple(int(index) + 1 for index in indices.strip("[]").split("]["))
+        shape = tuple(int(index) + 1 for index in last[len(stem) + 1 : -1].split("]["))
     except ValueError:
         return ()
-    return shape if math.prod(shape) == len(places) else ()
+    return shape if math.prod(shape) == len(names) else ()
 
 
 def _fits(source: Source, width: int, shape: tuple[int, ...]) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.batch import NOTHING, Batch, Side
+from agent.batch import NOTHING, Batch, Side, TensorType
 from agent.errors import ProfileError
+from agent.validate.schema import Checker
+from agent.validate.summaries import Summariser
 from agent.warmup import Warmup
 
 
@@ -72,3 +74,70 @@ def test_a_name_on_both_sides_is_an_error() -> None:
     warmup.add(batch(side(20, "a"), side(20, "a")))
     with pytest.raises(ProfileError):
         warmup.schema()
+
+
+def table(rows: int, *names: str, width: int = 0, tensors: tuple[TensorType, ...] = ()) -> Side:
+    values = np.random.default_rng(rows).normal(1.0, 1.0, size=(width or len(names), rows))
+    return Side(names or tuple(map(str, range(width))), tuple(values), rows, not names, tensors)
+
+
+def names_of(inputs: Side, outputs: Side = NOTHING) -> list[tuple[str, str]]:
+    warmup = Warmup(10, "")
+    warmup.add(batch(inputs, outputs))
+    return [(column.name, column.role) for column in warmup.schema().columns]
+
+
+def measures(name: str, role: str = "feature") -> list[tuple[str, str]]:
+    return [(f"{name}.{measure}", role) for measure in ("norm", "mean", "cosine")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [
+        (table(50, width=384), "feature"),
+        (table(50, width=384, tensors=(TensorType("x", "FP32", (384,)),)), "x"),
+        (table(50, width=24, tensors=(TensorType("window", "FP32", (6, 4)),)), "window"),
+        (table(50, *(f"vec[{index}]" for index in range(100))), "vec"),
+        (table(50, *(f"m[{row}][{column}]" for row in range(3) for column in range(4))), "m"),
+    ],
+)
+def test_vectors_are_learned_by_their_summaries(inputs: Side, name: str) -> None:
+    assert names_of(inputs) == measures(name)
+
+
+def test_images_are_learned_by_theirs() -> None:
+    found = names_of(table(50, width=6 * 7 * 3, tensors=(TensorType("img", "UINT8", (6, 7, 3)),)))
+    assert found == [(f"img.{measure}", "feature") for measure in ("brightness", "contrast", "width", "height")]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        table(50, width=100),
+        table(50, width=13, tensors=(TensorType("x", "FP32", (1, 13)),)),
+        table(50, *(f"lag[{index}]" for index in range(24))),
+    ],
+)
+def test_tables_are_learned_column_by_column(inputs: Side) -> None:
+    assert len(names_of(inputs)) == len(inputs.names)
+
+
+def test_vectors_beside_columns_and_as_answers() -> None:
+    found = names_of(table(50, "age", *(f"vec[{index}]" for index in range(100)), "pay"), table(50, width=384))
+    assert found == [("age", "feature"), *measures("vec"), ("pay", "feature"), *measures("prediction", "prediction")]
+
+
+def test_a_vector_behind_a_score_is_a_prediction_too() -> None:
+    outputs = table(50, "score", *(f"vec[{index}]" for index in range(100)))
+    assert names_of(table(50, "age"), outputs) == [("age", "feature"), ("score", "prediction"), *measures("vec", "prediction")]
+
+
+def test_what_was_learned_binds_what_comes() -> None:
+    inputs = table(50, width=384, tensors=(TensorType("x", "FP32", (384,)),))
+    warmup = Warmup(10, "")
+    warmup.add(batch(inputs))
+    schema = warmup.schema()
+    summarised, broken = Summariser(schema).summarise(batch(inputs))
+    checked = Checker(schema).check(summarised)
+    assert broken == checked.violations == {}
+    assert all(values is not None for values in checked.values)
