@@ -16,11 +16,13 @@ from agent.errors import DecodeError
 from agent.exchange import Exchange
 from agent.spelling import CustomRoute
 from tests.exchanges import CAPTURES, captured, captured_cases, exchange, json_exchange, request_bytes, response_bytes
+from tests.grpc_captures import grpc_captured, grpc_cases
 
 REASONS = {
     "charset", "chunked", "cloud_event", "compression", "content_encoding", "content_type", "csv", "datatype",
-    "duplicate_names", "fields", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "npy", "path",
-    "pickle", "ragged", "shape", "size", "too_large", "too_many_columns", "too_many_rows", "too_many_values",
+    "duplicate_names", "fields", "grpc_frame", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "npy",
+    "path", "pickle", "protobuf", "ragged", "shape", "size", "too_large", "too_many_columns", "too_many_fields",
+    "too_many_messages", "too_many_rows", "too_many_values",
     "transfer_encoding",
 }  # fmt: skip
 FORMATS = {
@@ -49,10 +51,13 @@ TARGETS = [
     "/v1/models/m:predict", "/v1/models/m:explain", "/v1/models/m:classify", "/v1/models/m:regress",
     "/v2/models/m/infer", "/invocations", "/predictions/m", "/own/m", "/v2/health/live", "/x",
     "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+    "/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelStreamInfer",
+    *(f"/tensorflow.serving.PredictionService/{method}" for method in ("Predict", "Classify", "Regress", "MultiInference")),
 ]  # fmt: skip
 MEDIA = [
     "",
     "application/json",
+    "application/grpc",
     "text/csv",
     "application/csv; charset=utf-16",
     "application/cloudevents+json",
@@ -100,6 +105,7 @@ RAW_HEADER = f"Inference-Header-Content-Length: {len(RAW)}\r\n"
 """Raw tensors behind JSON, of a request and of a response at once."""
 
 SEEDS = [captured(case) for case in captured_cases() if "metrics" not in case] if CAPTURES.is_dir() else []
+SEEDS += [call for case in grpc_cases() for call in grpc_captured(case)]
 SEEDS += [
     json_exchange("/v1/models/m:predict", {"instances": [{"a": 1, "b": [True, None, "x"]}]}, {"predictions": {"p": [1]}}),
     json_exchange(

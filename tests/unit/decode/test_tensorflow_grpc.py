@@ -13,6 +13,7 @@ from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_PADDED_CELLS, MAX
 from agent.decode.decoder import Decoded, Decoder
 from agent.decode.proto import tensorflow_serving_pb2 as pb
 from agent.decode.tensorflow_grpc import (
+    MAX_EXAMPLES,
     read_classes,
     read_examples,
     read_multi_inference_outputs,
