@@ -15,7 +15,7 @@ from agent.batch import Batch
 from agent.config import Settings
 from agent.decode.decoder import Decoder, answered
 from agent.decode.gather import Decoded
-from agent.decode.routes import OTHER
+from agent.decode.routes import LABELS, OTHER
 from agent.errors import OutriderError
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
@@ -102,6 +102,8 @@ class Pipeline:
         if not self.activity.decoded:
             self._look_for_routes(exchanges, decoded.routes)
         for batch in decoded.batches:
+            if batch.format in LABELS:
+                continue  # their rows were traffic when they were asked; the window must not see them twice
             try:
                 self._take_batch(batch, now_ns)
             except Exception:  # noqa: BLE001 - as above

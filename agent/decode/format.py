@@ -79,6 +79,9 @@ class Format(NamedTuple):
     """By kind of body, of the request."""
     outputs: Mapping[str, Reader]
     """By kind of body, of the response."""
+    is_labels: bool = False
+    """Whether it says what calls that were made before should have given. Such batches are no traffic: they are counted and
+    gathered, but the window must not see them."""
 
 
 def refuse_content_type(_body: bytes, _head: Head, _exchange: Exchange) -> Block:

@@ -17,6 +17,8 @@ from agent.decode.open_inference import OPEN_INFERENCE
 from agent.decode.open_inference_grpc import MODEL_INFER, MODEL_STREAM_INFER
 from agent.decode.openai import CHAT, COMPLETIONS, EMBEDDINGS
 from agent.decode.sagemaker import INVOCATIONS
+from agent.decode.seldon import SELDON
+from agent.decode.seldon_feedback import SELDON_FEEDBACK
 from agent.decode.tensorflow_grpc import CLASSIFY, MULTI_INFERENCE, PREDICT, REGRESS
 from agent.decode.tensorflow_rest import TENSORFLOW_CLASSIFY, TENSORFLOW_REGRESS
 from agent.decode.torchserve import TORCHSERVE
@@ -48,11 +50,13 @@ ROUTES: tuple[tuple[str, Format | None], ...] = (
     ("/models/{model}/invoke", INVOCATIONS),
     ("/predictions/{model}", TORCHSERVE),
     ("/predictions/{model}/{version}", TORCHSERVE),
+    ("/api/v1.0/predictions", SELDON),
+    ("/api/v0.1/predictions", SELDON),
+    ("/api/v1.0/feedback", SELDON_FEEDBACK),
+    ("/api/v0.1/feedback", SELDON_FEEDBACK),
     # Activity only: their values are not read.
     ("/v2/models/{model}/generate", None),
     ("/v2/models/{model}/generate_stream", None),
-    ("/api/v1.0/predictions", None),
-    ("/api/v1.0/feedback", None),
     ("/v1/chat/completions", CHAT),
     ("/v1/completions", COMPLETIONS),
     ("/v1/embeddings", EMBEDDINGS),
@@ -86,6 +90,9 @@ ROUTES: tuple[tuple[str, Format | None], ...] = (
     ("/", None),
 )
 """Path templates and the format of what is posted to them. A ``{part}`` is one segment, or the rest of one."""
+
+LABELS = frozenset(wire.name for _, wire in ROUTES if wire is not None and wire.is_labels)
+"""Formats whose batches are labels for earlier calls, and no traffic of their own."""
 
 _HEALTH = dict.fromkeys(("Check", "List", "Watch"))
 _REFLECTION = dict.fromkeys(("ServerReflectionInfo",))

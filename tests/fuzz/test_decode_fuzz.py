@@ -32,6 +32,8 @@ FORMATS = {
     "kserve-v1-explain",
     "open-inference",
     "openai",
+    "seldon",
+    "seldon-feedback",
     "tensorflow-serving",
     "torchserve",
 }
@@ -49,7 +51,8 @@ UNOBSERVED = {
 }
 TARGETS = [
     "/v1/models/m:predict", "/v1/models/m:explain", "/v1/models/m:classify", "/v1/models/m:regress",
-    "/v2/models/m/infer", "/invocations", "/predictions/m", "/own/m", "/v2/health/live", "/x",
+    "/v2/models/m/infer", "/invocations", "/predictions/m",
+    "/api/v1.0/predictions", "/api/v1.0/feedback", "/own/m", "/v2/health/live", "/x",
     "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
     "/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelStreamInfer",
     *(f"/tensorflow.serving.PredictionService/{method}" for method in ("Predict", "Classify", "Regress", "MultiInference")),
@@ -112,6 +115,19 @@ SEEDS += [
         "/v1/models/m:classify",
         {"examples": [{"a": [1], "b": {"b64": "/w=="}}], "context": {"c": "x"}},
         {"results": [[["u", 0.9], ["v", 0.1]]]},
+    ),
+    json_exchange(
+        "/api/v1.0/predictions",
+        {"data": {"names": ["a"], "tensor": {"shape": [1, 1], "values": [1]}}},
+        {
+            "meta": {"puid": "p"},
+            "data": {"tftensor": {"dtype": "DT_FLOAT", "tensorShape": {"dim": [{"size": 1}]}, "floatVal": [1]}},
+        },
+    ),
+    json_exchange(
+        "/api/v1.0/feedback",
+        {"request": {"strData": "x"}, "response": {"binData": "YQ=="}, "truth": {"data": {"ndarray": [1]}}, "reward": 0.5},
+        {},
     ),
     exchange(request_bytes("/predictions/m", FORM, "multipart/form-data; boundary=b"), response_bytes(b"[1]", "")),
     exchange(
@@ -217,6 +233,12 @@ def envelopes(draw: st.DrawFn) -> Any:
                 "examples",
                 "results",
                 "b64",
+                "features",
+                "tensor",
+                "ndarray",
+                "tftensor",
+                "jsonData",
+                "truth",
             ]
         )
     )

@@ -73,6 +73,16 @@ def test_a_renamed_column_and_a_changed_type_drift(break_it: Callable[[dict[str,
     assert decisions(pipeline)["age"] is Decision.OK
 
 
+def test_feedback_is_counted_but_is_no_traffic() -> None:
+    pipeline = with_profile()
+    pipeline.take(calls(training(100)), START)
+    feedback = {"request": {"data": {"ndarray": training(50).tolist()}}, "truth": {"data": {"ndarray": [1.0] * 50}}}
+    pipeline.take([json_exchange("/api/v1.0/feedback", feedback, {})], START)
+    assert pipeline.activity.rows == {"kserve-v1": 100, "seldon-feedback": 50}
+    pipeline.tick(START + SECOND)
+    assert {int(total.counts.sum()) for total in pipeline.totals().values()} == {100}
+
+
 def test_counts_add_up() -> None:
     pipeline = with_profile()
     rows = training(1000)
