@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +53,17 @@ _SIZES = {datatype: np.dtype(dtype).itemsize for datatype, dtype in DATATYPES.it
 _LENGTH = struct.Struct("<I").unpack_from
 
 
+class _Unpackers(dict[tuple[str, int], Callable[[bytes | memoryview], tuple[Any, ...]]]):
+    """``few[datatype, count](data)``: made on first use, at most 12 x 64 of them."""
+
+    def __missing__(self, key: tuple[str, int]) -> Callable[[bytes | memoryview], tuple[Any, ...]]:
+        unpack = self[key] = struct.Struct(f"<{key[1]}{_CODES[key[0]]}").unpack
+        return unpack
+
+
+_few = _Unpackers()
+
+
 class RawTensor(NamedTuple):
     """A tensor as raw bytes."""
 
@@ -79,6 +90,8 @@ def shape_of(shape: Sequence[int]) -> tuple[int, int]:
     NotObserved
         ``no_rows`` where there are no values, ``too_wide`` for deep tensors beyond `MAX_FLATTENED`.
     """
+    if len(shape) == 2 and shape[0] > 0 < shape[1]:
+        return shape[0], shape[1]
     if len(shape) > MAX_RANK or min(shape, default=0) < 0:
         raise DecodeError("open-inference", "shape")
     rows = shape[0] if shape else 1
@@ -161,8 +174,8 @@ def part_of(tensor: RawTensor) -> Part:
     values: NDArray[Any] | Sequence[Scalar]
     if datatype == "BYTES":
         values = strings_of(data, count)
-    elif count <= 64 and datatype in _CODES and len(data) == count * _SIZES[datatype]:
-        values = struct.unpack(f"<{count}{_CODES[datatype]}", data)
+    elif count <= 64 and len(data) == count * _SIZES.get(datatype, 0) and datatype in _CODES:
+        values = _few[datatype, count](data)
     else:
         values = array_of(datatype, data, count)
     return TensorType(name, datatype, shape[1:]), rows, values
