@@ -210,7 +210,7 @@ def _one_tensor(tensor: Tensor, version: str, model: str, id: str) -> Block | No
     names: int | tuple[str, ...] = width if width > 1 else (tensor.name,)
     types = (TensorType(tensor.name, tensor.datatype, tuple(shape[1:])),)
     try:
-        if rows * width == len(data):
+        if rows * width == len(data) and type(data[0]) is not list:
             return Block(names, True, rows, pack_flat(data), version, model, id, types)  # type: ignore[arg-type]  # struct checks
         if rows == len(data):
             packed = b"".join(starmap(packers[width], data))  # type: ignore[arg-type]  # struct checks
