@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -133,6 +133,29 @@ def show(path: Path) -> None:
 
     with _told():
         print_profile(read(path))
+
+
+@main.group()
+def routes() -> None:
+    """Find out what to write into OUTRIDER_ROUTES."""
+
+
+@routes.command()
+@click.argument("files", nargs=-1, required=True, type=click.File("rb"))
+@click.option("--path", default="", help="Where a sample is sent, such as /predict or /models/{model}/score.", metavar="PATH")
+@click.option("--method", default="POST", help="How a sample is sent.", type=click.Choice(["POST", "PUT", "PATCH"]))
+def suggest(files: tuple[BinaryIO, ...], path: str, method: str) -> None:
+    """Print the routes that would read what FILES show, and why.
+
+    FILES are an OpenAPI document (JSON); or a sample of a request and, if you have it, of its response, each as JSON or as raw
+    HTTP. `-` is standard input.
+    """
+    from agent.suggest.write import suggest as suggest_routes  # noqa: PLC0415
+
+    with _told():
+        if len(files) > 2:
+            raise ConfigError(["give one OpenAPI document, or a request and its response"])
+        click.echo(suggest_routes([file.read() for file in files], path, method))
 
 
 @main.command()
