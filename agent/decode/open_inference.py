@@ -26,6 +26,8 @@ from itertools import chain, starmap
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.batch import TensorType
 from agent.decode.block import (
@@ -112,6 +114,7 @@ class AnyResponse(msgspec.Struct, gc=False):
     parameters: Parameters | None = None
 
 
+_FLOATS = frozenset({float, type(None)})
 _REQUEST = JsonText(Request, AnyRequest)
 _RESPONSE = JsonText(Response, AnyResponse)
 
@@ -289,10 +292,12 @@ def _part(tensor: Tensor | AnyTensor, piece: memoryview | None, default: str | N
     return part
 
 
-def _flat(values: list[Any]) -> list[Scalar]:
+def _flat(values: list[Any]) -> NDArray[np.float64] | list[Scalar]:
     """Flatten arrays that are regular: of one depth, and of one length at each depth."""
     for _ in range(MAX_RANK):
         kinds = set(map(type, values))
+        if kinds <= _FLOATS:
+            return np.array(values, dtype=np.float64)  # numpy takes None for NaN
         if SCALARS.issuperset(kinds):
             return values
         if kinds != {list} or len(set(map(len, values))) != 1:

@@ -167,6 +167,22 @@ def test_a_large_request_for_arrays_counts_only_its_first_input() -> None:
     assert as_lists(side) == {"0": [1.5] * 2500, "1": [1.5] * 2500}
 
 
+@pytest.mark.parametrize("tensors", [4, 400])
+def test_many_columns_in_a_large_body(tensors: int) -> None:
+    rows = 8000 // tensors
+    made = {f"x{at}": [at + row / 8 for row in range(rows)] for at in range(tensors)}
+    assert as_lists(inputs_of(*(tensor(name, [rows], data) for name, data in made.items()))) == made
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_missing_values_in_a_large_table(nested: bool) -> None:
+    rows = [[row / 8, None if row == 7 else -0.5] for row in range(2000)]
+    data = rows if nested else [value for row in rows for value in row]
+    side = inputs_of(tensor("x", [2000, 2], data))
+    assert kinds(side) == ["f", "f"]
+    assert list(as_lists(side).values()) == [list(column) for column in zip(*rows, strict=True)]
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
