@@ -23,6 +23,7 @@ from agent.batch import TensorType
 from agent.decode.block import MAX_COLUMNS, MAX_RANK, Block, NotObserved, packers
 from agent.decode.format import GRPC, Format
 from agent.decode.grpc_messages import by_message, parser
+from agent.decode.grpc_rows import Rows
 from agent.decode.proto.open_inference_pb2 import InferTensor, ModelInferRequest, ModelInferResponse, StreamAnswer
 from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, shape_of, text_of
 from agent.errors import DecodeError
@@ -44,6 +45,26 @@ _parse_response = parser(ModelInferResponse)
 _parse_stream_answer = parser(StreamAnswer)
 
 
+def _is_request_without_values(message: bytes) -> bool:
+    try:
+        request = _parse_request(message)
+    except DecodeError:
+        return False
+    return len(request.inputs) == 1 and not request.raw_input_contents
+
+
+def _is_response_without_values(message: bytes) -> bool:
+    try:
+        response = _parse_response(message)
+    except DecodeError:
+        return False
+    return len(response.outputs) == 1 and not response.raw_output_contents
+
+
+_request_rows = Rows(7, _is_request_without_values)
+_response_rows = Rows(6, _is_response_without_values)
+
+
 def read_inputs(message: bytes) -> Block:
     """Read a ModelInferRequest.
 
@@ -55,17 +76,33 @@ def read_inputs(message: bytes) -> Block:
         ``protobuf``, ``too_many_fields``, ``datatype``, ``size`` where raw bytes don't fill the shape, ``shape``,
         ``duplicate_names``, ``too_many_columns``, ``name_too_long``.
     """
+    known = _request_rows.read(message)
+    if known is not None:
+        return known
     request = _parse_request(message)
     tensors, raw = request.inputs[:], request.raw_input_contents[:]
     if request.parameters and request.parameters["content_type"].string_param in ("np", "str"):
         del tensors[1:], raw[1:]
+    if len(tensors) == len(raw) == 1:
+        block = _one_row(tensors[0], raw[0], request.model_version, request.model_name, request.id)
+        if block is not None:
+            _request_rows.learn(message, _rows[tensors[0].datatype, block.width], block)
+            return block
     return _block(tensors, raw, request.model_version, request.model_name, request.id)
 
 
 def read_outputs(message: bytes) -> Block:
     """Read a ModelInferResponse. Errors as `read_inputs`."""
+    known = _response_rows.read(message)
+    if known is not None:
+        return known
     response = _parse_response(message)
     tensors, raw = response.outputs[:], response.raw_output_contents[:]
+    if len(tensors) == len(raw) == 1:
+        block = _one_row(tensors[0], raw[0], response.model_version, response.model_name, response.id)
+        if block is not None:
+            _response_rows.learn(message, _rows[tensors[0].datatype, block.width], block)
+            return block
     return _block(tensors, raw, response.model_version, response.model_name, response.id)
 
 
@@ -90,10 +127,6 @@ def read_stream_outputs(message: bytes) -> Block:
 def _block(tensors: list[InferTensor], raw: list[bytes], version: str, model: str, id: str) -> Block:
     if len(tensors) > MAX_COLUMNS:
         raise DecodeError(NAME, "too_many_columns")
-    if len(tensors) == len(raw) == 1:
-        block = _one_row(tensors[0], raw[0], version, model, id)
-        if block is not None:
-            return block
     try:
         if not raw:
             parts = [_typed(tensor) for tensor in tensors]
