@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from agent.config import load
 from agent.decode.routes import FORMATS as READERS
-from agent.decode.routes import ROUTES
 from agent.route_language import (
     FORMATS,
     METHODS,
@@ -25,6 +25,8 @@ from agent.route_language import (
     path_text,
 )
 from agent.spelling import show
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -165,8 +167,13 @@ def test_any_text_is_routes_or_a_fault(text: str) -> None:
 
 def test_every_format_that_may_be_written_is_known() -> None:
     assert tuple(READERS) == FORMATS
-    wires = {id(wire) for _, wire in ROUTES if wire}
-    assert {id(wire) for wire in READERS.values()} <= wires
+
+
+def test_the_guide_names_every_format_and_its_example_can_be_read() -> None:
+    (row,) = re.findall(r"^\| `format=` \|.*$", README, re.MULTILINE)
+    assert [name for name in re.findall(r"`([^`]+)`", row) if name in FORMATS] == list(FORMATS)
+    (example,) = re.findall(r"^OUTRIDER_ROUTES='([^']*/rank[^']*)'$", README, re.MULTILINE)
+    assert [route.path for route in parse(example)] == ["/score/{model}", "/price", "/rank", "/iris"]
 
 
 def test_the_configuration_prints_routes_as_they_can_be_read() -> None:
