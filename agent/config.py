@@ -140,7 +140,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "OUTRIDER_ROUTES", "routes", "routes", "", spelling.routes,
-        "Routes of your own: `/path inputs=$.rows outputs=$.scores`, several separated by semicolons.",
+        "Routes of your own: `/path inputs=$.rows outputs=$.scores`, several separated by semicolons. The path in "
+        "`AIP_PREDICT_ROUTE`, which Vertex AI sets, is one more, `format=vertex-ai`.",
     ),
     Setting("OUTRIDER_WINDOW", "window_s", "duration", "1h", spelling.positive_duration, "How far back an evaluation looks."),
     Setting("OUTRIDER_PANE", "pane_s", "duration", "1m", spelling.positive_duration, "How often an evaluation happens."),
@@ -234,6 +235,10 @@ def load(environ: Mapping[str, str]) -> Settings:
             values[setting.field] = setting.parse(text)
         except ValueError as error:
             faults.append(f"{setting.name}={text}: {error}")
+    try:
+        values["routes"] = _with_vertex(values.get("routes", ()), environ.get(_VERTEX, "").strip())
+    except ValueError as error:
+        faults.append(f"{_VERTEX}={environ[_VERTEX]}: {error}")
     known = {setting.name for setting in SETTINGS}
     faults += [
         f"{name}: no such setting; `outrider config` lists them"
@@ -245,6 +250,16 @@ def load(environ: Mapping[str, str]) -> Settings:
     if faults:
         raise ConfigError(faults)
     return Settings(**values)
+
+
+_VERTEX = "AIP_PREDICT_ROUTE"
+"""Where Vertex AI calls a container, as it tells the container: "Custom container requirements for prediction"."""
+
+
+def _with_vertex(routes: tuple[CustomRoute, ...], path: str) -> tuple[CustomRoute, ...]:
+    if not path or any((route.method, route.path) == ("POST", path) for route in routes):
+        return routes
+    return routes + spelling.routes(str(CustomRoute(path, format="vertex-ai")))
 
 
 def _is_ours(name: str) -> bool:

@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 
 FORMATS: Final = (
     "kserve-v1", "kserve-v1-explain", "tensorflow-classify", "tensorflow-regress", "open-inference", "invocations", "torchserve",
-    "openai-chat", "openai-completions", "openai-embeddings",
+    "seldon", "vertex-ai", "openai-chat", "openai-completions", "openai-embeddings",
 )  # fmt: skip
 """What ``format=`` may name; `agent.decode.routes` has the readers."""
 

@@ -15,8 +15,9 @@ import msgspec
 
 from agent.decode.any_json import unwrapped
 from agent.decode.block import Block, numbers, table_of_rows
+from agent.decode.json_arrays import large_rows
 from agent.decode.json_text import JSON_FAULTS, JsonText
-from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, number_table
+from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, may_be_large_table, number_table
 from agent.decode.opaque import without_base64
 from agent.errors import DecodeError
 
@@ -71,6 +72,8 @@ def read_inputs(body: bytes) -> Block:
     NotObserved, DecodeError
         ``json``, ``fields`` (none of the four), ``shape`` (as many columns as names?), or one of `table_of_rows`.
     """
+    if may_be_large_table(body) and (block := _large(body)) is not None:
+        return block
     try:
         request = _REQUEST.exact(body)
     except JSON_FAULTS as error:
@@ -80,6 +83,12 @@ def read_inputs(body: bytes) -> Block:
         value = unwrapped(_given(loose))
         return any_table(without_base64(value) if b'"b64"' in body else value)
     return _split(request.dataframe_split) if request.dataframe_split is not None else number_table(_given(request))
+
+
+def _large(body: bytes) -> Block | None:
+    if b'"dataframe_split"' in body:
+        return large_rows(body, ("dataframe_split", "data"), names=("dataframe_split", "columns"))
+    return None if b'"dataframe_records"' in body else large_rows(body, ("instances",), ("inputs",))
 
 
 def _given(request: Request | AnyRequest) -> Any:
@@ -112,6 +121,8 @@ def read_outputs(body: bytes) -> Block:
     NotObserved, DecodeError
         As `read_inputs`.
     """
+    if may_be_large_table(body) and (block := large_rows(body, ("predictions",))) is not None:
+        return block
     try:
         response = _RESPONSE.exact(body)
     except JSON_FAULTS as error:

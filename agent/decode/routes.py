@@ -22,6 +22,7 @@ from agent.decode.seldon_feedback import SELDON_FEEDBACK
 from agent.decode.tensorflow_grpc import CLASSIFY, MULTI_INFERENCE, PREDICT, REGRESS
 from agent.decode.tensorflow_rest import TENSORFLOW_CLASSIFY, TENSORFLOW_REGRESS
 from agent.decode.torchserve import TORCHSERVE
+from agent.decode.vertex import VERTEX
 from agent.spelling import CustomRoute
 
 MAX_REMEMBERED = 1024
@@ -106,6 +107,8 @@ FORMATS: dict[str, Format] = {
     "open-inference": OPEN_INFERENCE,
     "invocations": INVOCATIONS,
     "torchserve": TORCHSERVE,
+    "seldon": SELDON,
+    "vertex-ai": VERTEX,
     "openai-chat": CHAT,
     "openai-completions": COMPLETIONS,
     "openai-embeddings": EMBEDDINGS,

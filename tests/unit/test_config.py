@@ -105,6 +105,21 @@ def test_settings_that_contradict_each_other(environ: dict[str, str], word: str)
     assert word in fault
 
 
+def test_the_route_that_vertex_ai_names_is_one_more() -> None:
+    own = CustomRoute("/a", "$.x", "")
+    both = load({"OUTRIDER_ROUTES": "/a inputs=$.x", "AIP_PREDICT_ROUTE": "/predict"}).routes
+    assert both == (own, CustomRoute("/predict", format="vertex-ai"))
+    assert load({"OUTRIDER_ROUTES": "/a inputs=$.x", "AIP_PREDICT_ROUTE": "/a"}).routes == (own,)
+    assert load({"AIP_PREDICT_ROUTE": " "}).routes == ()
+    assert load({"OUTRIDER_ROUTES": str(both[1])}).routes == both[1:]
+
+
+def test_a_route_of_vertex_ai_that_is_no_path_is_named() -> None:
+    (fault,) = faults(AIP_PREDICT_ROUTE="predict")
+    assert fault.startswith("AIP_PREDICT_ROUTE=predict: ")
+    assert "write" in fault
+
+
 @pytest.mark.parametrize(
     "name", ["OUTRIDER_SERVICE_HOST", "OUTRIDER_PORT", "OUTRIDER_PORT_8000_TCP_ADDR", "OUTRIDER_X_SERVICE_PORT"]
 )
