@@ -33,7 +33,7 @@ from agent.profile.column import Column
 from agent.profile.format import Summarised
 from agent.profile.roles import Choice
 from agent.summarise import image_file
-from agent.summarise.embedding import MAX_CENTROID, Centroid, pack, unpack
+from agent.summarise.embedding import MAX_CENTROID, Centroid, pack
 from agent.summarise.image import axes_of
 from agent.summarise.source import EMBEDDING, IMAGE, IMAGE_FILE, MEASURES, TEXT, WHOLE_MEASURES, Source, of_objects, of_table
 from agent.summarise.text import SCRIPTS, SPACELESS
@@ -130,9 +130,9 @@ class TableFeed:
             self.centroid.update(table)
 
     def close(self) -> None:
-        """Take the centroid from the profile's own text, so that training is measured from the very one that traffic is."""
+        """Take the centroid, once all rows are in it. Each is compared with the mean of the others: see `embedding.summarise`."""
         if self.centroid is not None:
-            self._source = replace(self._source, centroid=unpack(pack(self.centroid.result())))
+            self._source = replace(self._source, centroid=self.centroid.result(), members=self.centroid.count)
 
     def split(self, values: Values) -> Sequence[Values]:
         """See `Feed.split`."""

@@ -34,6 +34,9 @@ _SAFE = 1e140
 
 _FLOAT32_SAFE = 1e30
 
+_ROUNDING = 1e-12
+"""What is left of a difference of squares below this part of them is rounding."""
+
 
 class VectorSummary(NamedTuple):
     """One value a row, shape ``(rows,)`` each; `cosine` is ``None`` where there is no centroid."""
@@ -43,7 +46,7 @@ class VectorSummary(NamedTuple):
     cosine: Floats | None
 
 
-def summarise(table: Floats, centroid: Floats | None = None) -> VectorSummary:
+def summarise(table: Floats, centroid: Floats | None = None, members: int = 0) -> VectorSummary:
     """Summarise vectors.
 
     Parameters
@@ -52,11 +55,16 @@ def summarise(table: Floats, centroid: Floats | None = None) -> VectorSummary:
         Shape ``(width, rows)``, NaN where missing, width at least 1.
     centroid
         Shape ``(width,)``, or ``None``.
+    members
+        If the vectors are themselves among those that the centroid is the mean of: how many there are. Each is then compared
+        with the mean of the others, ``(n c - x) / (n - 1)``. Otherwise those that a centroid was made from lie closer to it
+        than any that come later: 500 vectors of 400 values by a third of a standard deviation.
 
     Returns
     -------
     VectorSummary
-        Norms in [0, inf], cosines in [-1, 1]. Cost: three passes, 0.5 ms for 1,000 vectors of 768.
+        Norms in [0, inf], cosines in [-1, 1]; without a cosine where the others' mean is zero but for rounding. Cost: three
+        passes, 0.5 ms for 1,000 vectors of 768.
 
     Examples
     --------
@@ -68,17 +76,28 @@ def summarise(table: Floats, centroid: Floats | None = None) -> VectorSummary:
         mean = np.add.reduce(table, axis=0) / len(table)
         norm = np.sqrt(np.einsum("wr,wr->r", table, table))
         dots = np.einsum("w,wr->r", centroid, table) if centroid is not None else None
-        cosine = dots / (norm * _norm(centroid)) if dots is not None and centroid is not None else None
+        cosine = _cosine(dots, norm, _norm(centroid), members) if dots is not None and centroid is not None else None
         odd = np.flatnonzero(~((norm > 1 / _SAFE) & (norm < _SAFE)))
         if odd.size:
-            _repair(table, centroid, odd, norm, mean, cosine)
+            _repair(table, centroid, members, odd, norm, mean, cosine)
     if cosine is not None:
         np.clip(cosine, -1.0, 1.0, out=cosine)  # NaN stays NaN
     return VectorSummary(norm, mean, cosine)
 
 
+def _cosine(dots: Floats, norm: Floats, length: float, members: int, share: Floats | float = 1.0) -> Floats:
+    """Give cosines from the dot products with a centroid of a length; `share` is the unit of the norms in that of the length."""
+    if not members:
+        return dots / (norm * length)
+    # n c - x, squared: (n c)^2 - 2 n c x + x^2
+    own = norm * share
+    others = (members * length) ** 2 - 2 * members * share * dots + own**2
+    others[~(others > _ROUNDING * ((members * length) ** 2 + own**2))] = np.nan
+    return (members * dots - own * norm) / (norm * np.sqrt(others))
+
+
 def _repair(
-    table: Floats, centroid: Floats | None, odd: NDArray[np.intp], norm: Floats, mean: Floats, cosine: Floats | None
+    table: Floats, centroid: Floats | None, members: int, odd: NDArray[np.intp], norm: Floats, mean: Floats, cosine: Floats | None
 ) -> None:
     """Do the rows again whose squares are beyond a double's range, or that are zero, infinite or missing."""
     rows = table[:, odd]
@@ -90,8 +109,14 @@ def _repair(
     norm[odd] = np.where(usable, length * scale, largest)
     mean[odd] = np.where(usable, np.add.reduce(scaled, axis=0) / len(rows) * scale, mean[odd])
     if cosine is not None and centroid is not None:
-        dots = np.einsum("w,wr->r", centroid, np.where(usable, scaled, 0.0))
-        cosine[odd] = np.where(usable, dots / (length * _norm(centroid)), np.nan)
+        # Both in one unit, the larger of the two, so that neither overflows; without members the lengths don't matter.
+        most = float(np.max(np.abs(centroid))) or 1.0
+        unit = np.maximum(scale, most) if members else np.full(odd.size, most)
+        for place, row in enumerate(odd.tolist()):
+            whole = centroid / unit[place]
+            dots = np.einsum("w,w->", whole, scaled[:, place])
+            found = _cosine(np.array([dots]), length[place : place + 1], _norm(whole), members, scale[place] / unit[place])
+            cosine[row] = found[0] if usable[place] else np.nan
 
 
 def _norm(vector: Floats) -> float:

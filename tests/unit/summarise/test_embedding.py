@@ -98,3 +98,11 @@ def test_packed_centroid_in_range_is_the_centroid() -> None:
 def test_broken_centroids_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no base64|not finite|buffer size"):
         unpack(text)
+
+
+def test_the_only_member_and_one_among_zeros_have_nobody_to_be_compared_with() -> None:
+    only = summarise(np.array([[1.0], [2.0]]), np.array([1.0, 2.0]), members=1)
+    among = summarise(np.array([[0.1, 0.0], [0.3, 0.0]]), np.array([0.05, 0.15]), members=2)
+    for found in (only, among):
+        assert found.cosine is not None
+        assert np.isnan(found.cosine).all()
