@@ -54,7 +54,7 @@ def read_csv(body: bytes, *, header_in_doubt: bool = True) -> Block:
         ``charset`` where it is not UTF-8, ``csv``, ``ragged``, ``duplicate_names``, ``too_many_columns``.
     """
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode().removeprefix("\ufeff")
         block = _numeric_table(text)
         if block is not None:
             return block
@@ -100,26 +100,33 @@ def _numeric_table(text: str) -> Block | None:
     Gives ``None`` for all other tables, those with faults included. A bracket in the text could end a row early, so there
     must be none; words, and numbers that are none in JSON, are refused by the parser.
     """
+    if '"' in text or "[" in text or "]" in text:
+        return None
     text = text.replace("\r\n", "\n").strip("\n")
+    items = _numeric_rows(text)
+    if items is not None:
+        return block_of(len(items[0]), items)
     first, _, rest = text.partition("\n")
     fields = first.split(",")
     texts = [at for at, field in enumerate(fields) if _is_text(field)]
-    has_header = bool(texts)
-    if any(sign in text for sign in '"[]\r'):
-        return None
-    rows = "[[" + (rest if has_header else text).replace("\n", "],[") + "]]"
-    # Twice, since of ",,," the first pass only sees every other pair.
-    rows = rows.replace(",,", ",null,").replace(",,", ",null,").replace("[,", "[null,").replace(",]", ",null]")
+    items = _numeric_rows(rest) if texts else None
+    if items is None or len(items[0]) != len(fields) or all(item[at] is None for item in items for at in texts):
+        return None  # also where nothing but missing values is below the texts: in doubt
+    return block_of(tuple(fields), items)
+
+
+def _numeric_rows(text: str) -> list[list[float | None]] | None:
+    """Read lines of numbers and missing values, as many in each."""
+    rows = "[[" + text.replace("\n", "],[") + "]]"
+    if ",," in rows or "[," in rows or ",]" in rows:
+        # Twice, since of ",,," the first pass only sees every other pair.
+        rows = rows.replace(",,", ",null,").replace(",,", ",null,").replace("[,", "[null,").replace(",]", ",null]")
     try:
         items = _decode_rows(rows)
     except ValueError:
         return None
-    names: int | tuple[str, ...] = tuple(fields) if has_header else len(fields)
-    if not items or any(len(item) != len(fields) for item in items):
-        return None
-    if has_header and all(item[at] is None for item in items for at in texts):
-        return None  # nothing but missing values below the texts: in doubt
-    return block_of(names, items)
+    widths = set(map(len, items))
+    return items if len(widths) == 1 and widths != {0} else None
 
 
 _decode_rows = msgspec.json.Decoder(list[list[float | None]]).decode

@@ -11,6 +11,7 @@ Source: ``numpy.lib.format``.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -52,7 +53,7 @@ def read_npy(body: bytes, *, flat_is_row: bool) -> Block:
         ``npy`` where it is no such file, ``pickle`` where it holds Python objects, ``datatype`` for other elements than above,
         ``size`` where there are more or fewer than the shape says, ``charset``, ``shape``, ``too_many_columns``.
     """
-    header, start = _header(body)
+    header, start = _header(body)  # clients repeat theirs, so what it says is remembered
     dtype, is_fortran, shape = _described(header)
     if flat_is_row and len(shape) == 1:
         shape = (1, *shape)
@@ -78,6 +79,7 @@ def _header(body: bytes) -> tuple[str, int]:
     return body[begin : begin + length].decode("latin-1"), begin + length
 
 
+@lru_cache(maxsize=64)
 def _described(header: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
     order, shape, descr = _ORDER.search(header), _SHAPE.search(header), _DESCR.search(header)
     if "'|O'" in header or '"|O"' in header:

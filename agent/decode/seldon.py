@@ -155,7 +155,8 @@ def _data(data: NumberData | AnyData, *, is_row: bool) -> Block:
     names = tuple(map(str, data.names or ()))
     tensor = data.tensor
     if tensor is not None:
-        return _array(flat_values(tensor.values), tensor.shape, names, is_row=is_row)
+        values = tensor.values if type(tensor) is Tensor else flat_values(tensor.values)
+        return _array(values, tensor.shape, names, is_row=is_row)
     if data.ndarray is not None:
         if type(data) is NumberData and data.ndarray:
             return _named(numbers(data.ndarray), names)

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from agent.decode.block import Block, numbers, table_of_rows
+from agent.decode.block import MAX_PADDED_CELLS, Block, numbers, table_of_rows
 from agent.decode.format import JSON, Format, by_body
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.opaque import without_base64
@@ -64,13 +64,15 @@ def read_examples(body: bytes) -> Block:
     Raises
     ------
     NotObserved, DecodeError
-        ``json``, ``fields``, or one of `table_of_rows`.
+        ``json``, ``fields``, ``too_many_values`` where the context would fill too many rows, or one of `table_of_rows`.
     """
     try:
         return numbers(_REQUEST.exact(body).examples)
     except JSON_FAULTS as error:
         request = _REQUEST.loose(body, error)
     context = request.context or {}
+    if len(context) * len(request.examples) > MAX_PADDED_CELLS:
+        raise DecodeError(_NAME, "too_many_values")
     examples = [context | example for example in request.examples]
     if b'"b64"' in body:
         examples = without_base64(examples)

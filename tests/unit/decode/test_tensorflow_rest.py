@@ -84,3 +84,11 @@ def test_what_can_not_be_read_is_refused(read: Any, body: bytes, reason: str) ->
     with pytest.raises(DecodeError) as error:
         read(body)
     assert error.value.reason == reason
+
+
+def test_a_context_is_not_copied_without_bounds() -> None:
+    context = ",".join(f'"c{index}": 1' for index in range(1000))
+    body = f'{{"context": {{{context}}}, "examples": [{",".join(["{}"] * 3000)}]}}'
+    with pytest.raises(DecodeError) as error:
+        read_examples(body.encode())
+    assert error.value.reason == "too_many_values"
