@@ -196,6 +196,8 @@ def _summary(built: Profile, output: Path, size: int) -> str:
     types = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     lines = [f"{output}: {built.rows:,} rows, {len(built.columns)} columns ({types}), {size / 1024:,.1f} KiB"]
     lines += [f"{p.measure} {p.value:.4g} on {p.rows:,} rows" for p in built.performance]
+    if any(summarised.kind == "image_file" and "brightness" not in summarised.measures for summarised in built.summaries):
+        lines.append("the brightness of image files isn't in it, which takes Pillow: pip install 'outrider[images]'")
     if size > 1 << 20:
         lines.append("this is more than the 1 MiB that a ConfigMap holds: write it to a name that ends in .gz")
     return "\n".join([*lines, f"look at it: outrider profile show {output}"])

@@ -62,6 +62,22 @@ def test_repeated_options(data: Path, tmp_path: Path) -> None:
     assert profile.model.task == "regression"
 
 
+def test_vectors_texts_and_image_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.summarise.image_file.reads_pixels", lambda: False)
+    source, output = tmp_path / "data.parquet", tmp_path / "p.json"
+    pixel = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0"
+    vectors = np.random.default_rng(1).normal(size=(100, 8)).tolist()
+    pl.DataFrame({"vec": vectors, "note": ["yes", "no"] * 50, "img": [pixel] * 100}).write_parquet(source)
+    code, out, _ = call("profile", "build", source, "-o", output, "--text", "note")
+    assert code == 0
+    assert "brightness of image files isn't in it, which takes Pillow: pip install 'outrider[images]'" in out
+    assert [column.name for column in read(output).columns] == [
+        "vec.norm", "vec.mean", "vec.cosine", "note", "note.length", "note.words", "note.script", "img.width", "img.height",
+        "img.bytes",
+    ]  # fmt: skip
+    assert "vec: embedding of 8 values" in call("profile", "show", output)[1]
+
+
 def test_faults_of_the_data_are_told_in_lines(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "p.json"
     code, out, err = call("profile", "build", data, "-o", output, "--label", "truth", "--exclude", "z")
