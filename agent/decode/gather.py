@@ -36,7 +36,7 @@ class Decoded:
     unobserved
         Exchanges on a route with a format that have nothing to read on one side or both, by reason: ``status`` (not a 2xx, or
         a gRPC status other than OK), ``bodies_left_out``, ``truncated``, ``incomplete`` (cut off on the wire),
-        ``shared_memory``, ``no_rows``, ``too_wide``.
+        ``shared_memory``, ``no_rows``, ``too_wide``, ``no_table`` (a chat, a document, whatever is none), ``image``.
     """
 
     batches: list[Batch] = field(default_factory=list)
