@@ -26,6 +26,7 @@ from google.protobuf import json_format
 from agent.decode.any_json import table_of
 from agent.decode.block import (
     MAX_COLUMNS,
+    MAX_RANK,
     SCALARS,
     Block,
     NotObserved,
@@ -187,6 +188,9 @@ def _array(values: Sequence[Any], shape: Sequence[int], names: tuple[str, ...], 
 
 
 def _tensorflow(fields: Mapping[str, Any], names: tuple[str, ...], *, is_row: bool) -> Block:
+    shape = fields.get("tensorShape", fields.get("tensor_shape"))
+    if type(shape) is dict and type(shape.get("dim")) is list and len(shape["dim"]) > MAX_RANK:
+        raise DecodeError(_NAME, "shape")  # before protobuf makes a message of each
     tensor = TensorProto()
     try:
         json_format.ParseDict(fields, tensor, ignore_unknown_fields=True)

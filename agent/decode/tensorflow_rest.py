@@ -14,6 +14,7 @@ Source: TensorFlow Serving "RESTful API"; ``tensorflow_serving/util/json_tensor.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -73,13 +74,21 @@ def read_examples(body: bytes) -> Block:
     context = request.context or {}
     if len(context) * len(request.examples) > MAX_PADDED_CELLS:
         raise DecodeError(_NAME, "too_many_values")
-    examples = [context | example for example in request.examples]
+    examples = request.examples
     if b'"b64"' in body:
-        examples = without_base64(examples)
-    lists = {name for example in examples for name, value in example.items() if type(value) is list and len(value) != 1}
+        context, examples = without_base64(context), without_base64(examples)
+    lists = {
+        name
+        for features in chain((context,), examples)
+        for name, value in features.items()
+        if type(value) is list and len(value) != 1
+    }
     return table_of_rows(
         [
-            {name: value[0] if type(value) is list and name not in lists else value for name, value in example.items()}
+            {
+                name: value[0] if type(value) is list and name not in lists else value
+                for name, value in chain(context.items(), example.items())
+            }
             for example in examples
         ]
     )

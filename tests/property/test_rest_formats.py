@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +119,26 @@ def test_tables_by_position(format: str, table: Table) -> None:
     for found in sides_of(json_exchange(*POSITIONAL[format](table[1]))):
         assert found.positional
         assert typed(list(as_lists(found).values())) == typed(turned(table[1]))
+
+
+@given(any_table, st.booleans(), st.booleans())
+def test_cloud_events_as_their_own_library_writes_them(table: Table, structured: bool, as_bytes: bool) -> None:
+    sent: list[tuple[str, bytes]] = []
+    for payload in ({"instances": records(table)}, {"predictions": records(table)}):
+        data: Any = json.dumps(payload).encode() if as_bytes else payload
+        event = CloudEvent({"type": "t", "source": "s", "id": "e7"}, data)
+        fields, body = to_structured(event) if structured else to_binary(event)
+        kind = fields.pop("content-type", "")
+        sent.append(("".join(f"{name}: {value}\r\n" for name, value in fields.items()), body))
+    (asked, question), (answered, answer) = sent
+    one = exchange(
+        request_bytes("/v1/models/m:predict", question, kind, extra=asked), response_bytes(answer, kind, extra=answered)
+    )
+    for found in sides_of(one):
+        assert found.names == tuple(table[0])
+        assert typed(list(as_lists(found).values())) == typed(turned(table[1]))
+    (batch,) = DECODER.decode([one]).batches
+    assert batch.ids == (("e7",) if structured else ())
 
 
 @given(tables(mixed), st.booleans(), st.sampled_from(["\n", "\r\n", "\n\n"]))
