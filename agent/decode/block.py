@@ -74,6 +74,9 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         The request's id where the message bears one.
     tensors
         What the wire says of the tensors that the columns come from; empty where it says nothing.
+    left_out
+        Why parts of this side are not in the block: messages of a stream with another layout, or that can't be read. Each
+        is counted as a side that can't be read is.
     """
 
     names: int | tuple[str, ...]
@@ -84,6 +87,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     model: str = ""
     id: str = ""
     tensors: tuple[TensorType, ...] = ()
+    left_out: tuple[DecodeError, ...] = ()
 
     @property
     def width(self) -> int:
@@ -293,18 +297,18 @@ def as_float(value: float | None) -> float:
 
 
 def flat_values(values: Any) -> list[Any]:
-    """Flatten arrays of one depth to their scalars, row-major.
+    """Flatten arrays of one depth and of equal lengths to their scalars, row-major.
 
     Raises
     ------
     DecodeError
-        ``shape`` where depths differ, where there are objects, or beyond `MAX_RANK`.
+        ``shape`` where depths or lengths differ, where there are objects, or beyond `MAX_RANK`.
     """
     for _ in range(MAX_RANK):
         kinds = set(map(type, values))
         if SCALARS.issuperset(kinds):
             return values if type(values) is list else list(values)
-        if kinds != {list}:
+        if kinds != {list} or len(set(map(len, values))) != 1:
             break
         values = list(chain.from_iterable(values))
     raise DecodeError("table", "shape")

@@ -108,6 +108,8 @@ class Decoder:
                 outputs = self._outputs(exchange, wire)
             except DecodeError as error:
                 outputs, missing = _ABSENT, (*missing, error)
+            if inputs.left_out or outputs.left_out:
+                missing += inputs.left_out + outputs.left_out
             if missing:
                 _count_missing(wire, missing, result)
             groups.add(exchange, wire, route, inputs, outputs)

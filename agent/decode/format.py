@@ -87,8 +87,3 @@ class Format(NamedTuple):
 def refuse_content_type(_body: bytes, _head: Head, _exchange: Exchange) -> Block:
     """Read no body: its content type is not one of the format's."""
     raise DecodeError("http", "content_type")
-
-
-def refuse_binary_tensors(_body: bytes, _head: Head, _exchange: Exchange) -> Block:
-    """Read no body: it holds raw tensors behind its JSON."""
-    raise DecodeError("open-inference", "binary_tensors")

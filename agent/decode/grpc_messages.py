@@ -4,8 +4,8 @@ Each message has a prefix of five bytes: 0, or 1 where it is compressed with the
 endian. A unary call has one message each way, a stream any number, which are read alike:
 
 - Rows of messages whose layout (names, types, shapes, model) is that of the first readable message are joined, in their order.
-- Messages that have another layout, that can't be read, or that say an error can't be a part of that block. If none can be read,
-  the first one's reason is the call's.
+- Messages that have another layout (``other_layout``), that can't be read, or that say an error are left out and counted, each by
+  its reason. If none can be read, the first one's reason is the call's. A message without rows is nothing to count.
 
 Sources: "gRPC over HTTP2" (Length-Prefixed-Message, Message-Encoding), "Protocol Buffers: Encoding".
 """
@@ -153,22 +153,26 @@ def by_message(read: Callable[[bytes], Block]) -> Reader:
 
 def _join(read: Callable[[bytes], Block], messages: list[bytes]) -> Block:
     blocks: list[Block] = []
-    fault: DecodeError | None = None
+    left_out: list[DecodeError] = []
     rows = 0
     for message in messages:
         try:
             block = read(message)
         except DecodeError as error:
-            fault = fault or error
+            if error.reason != "no_rows":
+                left_out.append(error)
             continue
-        if not blocks or _layout(block) == _layout(blocks[0]):
-            blocks.append(block)
-            rows += block.rows
-            if rows > MAX_ROWS:
-                raise DecodeError("grpc", "too_many_rows")
+        if blocks and _layout(block) != _layout(blocks[0]):
+            left_out.append(DecodeError("grpc", "other_layout"))
+            continue
+        blocks.append(block)
+        rows += block.rows
+        if rows > MAX_ROWS:
+            raise DecodeError("grpc", "too_many_rows")
     if not blocks:
-        raise fault or NotObserved("grpc", "no_rows")
-    return joined(blocks)
+        raise left_out[0] if left_out else NotObserved("grpc", "no_rows")
+    whole = joined(blocks)
+    return msgspec.structs.replace(whole, left_out=tuple(left_out)) if left_out else whole
 
 
 def _layout(block: Block) -> tuple[object, ...]:

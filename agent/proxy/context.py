@@ -103,11 +103,12 @@ class Context:
 def connections_allowed() -> int:
     """How many client connections the limit of open files allows: each needs a second one to the upstream."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 30 if limit == resource.RLIM_INFINITY else max(1, (limit - max(_OTHER_FILES, limit // 8)) // 2)
+    return 1 << 30 if limit == resource.RLIM_INFINITY else max(1, (limit - _other_files(limit)) // 2)
 
 
-_OTHER_FILES = 64
-"""Open files that are no links: listeners, probes, the monitor, clients turned away; or an eighth, where that is more."""
+def _other_files(limit: int) -> int:
+    """How many open files are no links: listeners, probes, the monitor, clients turned away. An eighth, from 64 to 1,024."""
+    return max(64, min(limit // 8, 1024))
 
 
 def _unknown(_head: bytes) -> RequestHead | None:

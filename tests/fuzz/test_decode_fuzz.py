@@ -21,7 +21,7 @@ from tests.grpc_captures import grpc_captured, grpc_cases
 REASONS = {
     "charset", "chunked", "cloud_event", "compression", "content_encoding", "content_type", "csv", "datatype",
     "duplicate_names", "fields", "grpc_frame", "head", "incomplete", "json", "mixed_rows", "name_too_long", "no_columns", "npy",
-    "path", "pickle", "protobuf", "ragged", "shape", "size", "too_large", "too_many_columns", "too_many_fields",
+    "other_layout", "path", "pickle", "protobuf", "ragged", "shape", "size", "too_large", "too_many_columns", "too_many_fields",
     "too_many_messages", "too_many_rows", "too_many_values",
     "transfer_encoding",
 }  # fmt: skip

@@ -59,7 +59,17 @@ def prometheus(target_ports: Sequence[int], folder: Path, *, interval: str = "50
     ]
     with running(arguments, folder / "prometheus.log"):
         wait_until(lambda: accepts(port), "Prometheus listens")
+        wait_until(lambda: _is_ready(port), "Prometheus is ready")
         yield Prometheus(port)
+
+
+def _is_ready(port: int) -> bool:
+    """Whether it takes queries: it listens before that, and answers 503 meanwhile."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 class Rotel(NamedTuple):

@@ -131,7 +131,7 @@ def test_grpc_example_calls_both_ports_and_shows_them_in_the_metrics(tmp_path: P
         f'outrider_grpc_calls_total{{http_route="{service}/ModelInfer",rpc_grpc_status_code="3"}} 1.0',
         f'outrider_grpc_calls_total{{http_route="{service}/ModelStreamInfer",rpc_grpc_status_code="0"}} 1.0',
         f'outrider_messages_total{{direction="response",http_route="{service}/ModelStreamInfer"}} 5.0',
-        'outrider_decoded_total{format="open-inference"} 1.0',
+        'outrider_decoded_total{format="open-inference"} 7.0',
     ):
         assert line in printed
         assert line in (EXAMPLES / "grpc" / "README.md").read_text()

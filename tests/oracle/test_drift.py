@@ -86,7 +86,7 @@ def test_wasserstein_is_close_to_scipys(draw: str, change: str) -> None:
     got = effect_of(wasserstein(summary(current, edges), summary(reference, edges), 0.05))
     exact = stats.wasserstein_distance(current, reference) / reference.std()
     # KLL flips a coin that nobody can seed; a heavy tail is where it is least sure
-    tolerance = 0.2 if draw == "lognormal" else 0.05
+    tolerance = {"lognormal": 0.2, "exponential": 0.1}.get(draw, 0.05)
     assert got.value == pytest.approx(exact, rel=tolerance / 2, abs=tolerance)
     assert got.lower <= exact
 

@@ -164,10 +164,15 @@ def test_compressed_messages_are_joined_too() -> None:
 def test_the_first_layout_that_can_be_read_counts() -> None:
     block = read_all("!shape", "-", "a:1", "b:7", "!size", "a:2")
     assert (block.names, values_of(block)) == (("a",), [1, 2])
+    assert [error.reason for error in block.left_out] == ["shape", "other_layout", "size"]
+
+
+def test_nothing_is_left_out_of_whole_streams() -> None:
+    assert read_all("a:1", "-", "a:2").left_out == ()
 
 
 @pytest.mark.parametrize(
-    ("messages", "reason"), [((), "no_rows"), (("-", "-"), "no_rows"), (("!shape", "-", "!size"), "shape"), (("!size",), "size")]
+    ("messages", "reason"), [((), "no_rows"), (("-", "-"), "no_rows"), (("-", "!shape", "!size"), "shape"), (("!size",), "size")]
 )
 def test_the_first_reason_where_nothing_can_be_read(messages: tuple[str, ...], reason: str) -> None:
     with pytest.raises(DecodeError) as caught:

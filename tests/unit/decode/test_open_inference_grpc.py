@@ -263,6 +263,17 @@ def test_errors_in_a_stream_are_not_observed() -> None:
     assert as_lists(result.batches[0].inputs) == {"0": [0], "1": [1]}
 
 
+def test_what_a_stream_leaves_out_is_counted() -> None:
+    other = response(tensor("z", "FP32", [1]), raw=(bytes(4),), model_name="m", model_version="1")
+    bad = response(tensor("y", "FP32", [2]), raw=(bytes(4),))
+    answers = [triton(answer) for answer in (OUT[0], other, bad, OUT[1])] + [triton(error="gone"), triton(error="gone"), triton()]
+    result = call(ROW, answers, "ModelStreamInfer")
+    assert result.undecoded == {("open-inference", "other_layout"): 1, ("open-inference", "size"): 1}
+    assert result.unobserved == {"status": 1}  # once for an exchange, as every reason there
+    assert as_lists(result.batches[0].outputs) == {"y": [0, 1]}
+    assert result.batches[0].inputs.rows == 4
+
+
 @pytest.mark.parametrize("answer", [b"", triton(), triton(response(model_name="m", id="q")), response(model_name="m", id="q")])
 def test_answers_without_outputs_have_no_rows(answer: bytes) -> None:
     """Such as the last one of a decoupled model."""
