@@ -194,7 +194,7 @@ def _tensorflow(fields: Mapping[str, Any], names: tuple[str, ...], *, is_row: bo
     tensor = TensorProto()
     try:
         json_format.ParseDict(fields, tensor, ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError):
+    except Exception:  # noqa: BLE001 - protobuf lets out whatever Python's conversions raise: OverflowError, binascii.Error, ...
         raise DecodeError(_NAME, "fields") from None
     dimensions = tensor.tensor_shape.dim
     if len(dimensions) == 1 and (is_row or (len(names) == dimensions[0].size > 1)):

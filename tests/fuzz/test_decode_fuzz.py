@@ -97,6 +97,7 @@ def decode(exchanges: list[Exchange]) -> None:
     check(decoder.decode(exchanges), exchanges)
 
 
+EVENT = "application/cloudevents+json"
 FORM = b'--b\r\nContent-Disposition: form-data; name="data"\r\nContent-Type: text/csv\r\n\r\n1,2\r\n--b--\r\n'
 SAVED = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<U2', 'fortran_order': True, 'shape': (2, 1), }".ljust(118) + b"a\0\0\0" * 4
 RAW = (
@@ -128,6 +129,20 @@ SEEDS += [
         "/api/v1.0/feedback",
         {"request": {"strData": "x"}, "response": {"binData": "YQ=="}, "truth": {"data": {"ndarray": [1]}}, "reward": 0.5},
         {},
+    ),
+    json_exchange(
+        "/api/v0.1/predictions",
+        {"data": {"tftensor": {"dtype": "DT_HALF", "tensorShape": {"dim": [{"size": "1"}, {"size": 2}]}, "halfVal": [1, 2]}}},
+        {"data": {"tftensor": {"dtype": "DT_INT64", "tensorShape": {"dim": [{"size": 1}]}, "int64Val": ["1"]}}},
+    ),
+    json_exchange(
+        "/invocations",
+        {"instances": [{"features": {"keys": [0, 2], "shape": [3], "values": [1, 2]}}, {"data": [0, 0, 1]}]},
+        {"predictions": [{"score": 1}]},
+    ),
+    exchange(
+        request_bytes("/v1/models/m:predict", b'{"id": "1", "data_base64": "eyJpbnN0YW5jZXMiOlsxXX0="}', EVENT),
+        response_bytes(b'{"id": "1", "data": "{\\"predictions\\": [1]}"}', EVENT),
     ),
     exchange(request_bytes("/predictions/m", FORM, "multipart/form-data; boundary=b"), response_bytes(b"[1]", "")),
     exchange(

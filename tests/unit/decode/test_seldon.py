@@ -120,6 +120,7 @@ def test_a_failure_in_a_message_is_no_answer() -> None:
         (b'{"data": {"tftensor": {"dtype": "DT_COMPLEX64", "tensorShape": {"dim": [{"size": 1}]}}}}', "datatype"),
         (b'{"data": {"tftensor": {"dtype": "DT_DOUBLE", "tensorContent": "AAAA"}}}', "size"),
         (b'{"data": {"tftensor": {"floatVal": 1, "tensorShape": []}}}', "fields"),
+        (b'{"data": {"tftensor": {"dtype": "DT_FLOAT", "floatVal": [1' + b"0" * 400 + b"]}}}", "fields"),
         (b'{"strData": 1}', "fields"),
         (b'{"meta": {"puid": 1}, "strData": "x"}', "fields"),
     ],
