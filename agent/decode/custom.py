@@ -29,7 +29,7 @@ from typing import Any
 
 import msgspec
 
-from agent.decode.block import SCALARS, Block, Row, table_of_columns, table_of_rows
+from agent.decode.block import SCALARS, Block, Row, block_of, table_of_columns, table_of_rows
 from agent.decode.format import JSON, Format, Reader, by_body
 from agent.decode.json_text import JSON_FAULTS, lenient, may_be_lenient
 from agent.decode.kserve_v1 import any_table
@@ -110,9 +110,12 @@ def _columns(paths: tuple[Column, ...]) -> Callable[[Any], Block]:
                 lost += 1
         if lost == len(paths):
             raise DecodeError("custom", "path")
-        return table_of_columns(_repeated(found, many)) if many else table_of_rows([found])
+        if many:
+            return table_of_columns(_repeated(found, many))
+        values = tuple(found.values())
+        return block_of(names, [values]) if SCALARS.issuperset(map(type, values)) else table_of_rows([found])
 
-    names = [column.name for column in paths]
+    names = tuple(column.name for column in paths)
     many = frozenset(name for name, steps in paths if None in steps)
     return read
 

@@ -94,3 +94,10 @@ def test_what_came_after_the_last_mark_is_not_known() -> None:
 def test_of_compressed_bodies_and_those_of_known_length_nothing_is_known(line: bytes) -> None:
     head, one = streamed(b"HTTP/2 200\r\n" + line + b"\r\n\r\n", b"0123456789", [(100, 10)])
     assert arrivals([4], head, one) == []
+
+
+@pytest.mark.parametrize("letters", [b"a", b"\n", b"data\n", b"\r", b"data: a\n\n"])
+def test_time_grows_with_the_body_and_no_faster(letters: bytes) -> None:
+    """Were it to grow with the square, this would take hours."""
+    body = letters * (4_000_000 // len(letters))
+    assert sum(len(event.data) for event in events(body)) <= len(body)
