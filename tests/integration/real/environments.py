@@ -91,6 +91,8 @@ class Environment:
 _CLIENT = "tritonclient[http,grpc]==2.73.0"
 MLSERVER = Environment("mlserver", ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", _CLIENT), 528)
 TRITON = Environment("triton", ("nvidia-pytriton==0.7.0", _CLIENT), 369)
+KSERVE = Environment("kserve", ("kserve==0.21.0", "scikit-learn==1.7.2", "cloudevents==1.12.0"), 653)
+MLFLOW = Environment("mlflow", ("mlflow==3.17.2",), 850)
 
 
 def python_library() -> Path:
