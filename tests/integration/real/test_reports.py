@@ -1,0 +1,140 @@
+"""MLServer and Triton behind a sidecar that knows the training data: what the report says of their traffic, in every encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from agent.profile.build import build
+from agent.profile.write import write
+from tests.integration.real.environments import MLSERVER, TRITON
+from tests.integration.real.errands import ROWS, ROWS_OF_A_CALL, Answer, Errand
+from tests.integration.real.flower_calls import COLUMNS, MILLIMETRES, SHIFTED_ROWS, flowers
+from tests.integration.real.servers import Ports, mlserver, triton
+from tests.integration.real.watched import Client, client, decisions
+from tests.parts import free_ports, wait_until
+from tests.sidecar import Sidecar, sidecar
+
+pytestmark = pytest.mark.timeout(1200)  # the first time, the environments are installed
+
+SERVERS = {"mlserver": (MLSERVER, mlserver), "triton": (TRITON, triton)}
+WAYS = {"mlserver": ("json", "gzip", "grpc"), "triton": ("json", "gzip", "binary", "grpc")}
+CALM = dict.fromkeys((*COLUMNS, "prediction"), "ok")
+DRIFTED = CALM | {"petal_length": "drifted", "prediction": "drifted"}
+
+
+class Server(NamedTuple):
+    """A running server, a client in its environment, and the profile of what its model was asked and answered in training."""
+
+    name: str
+    ports: Ports
+    ask: Client
+    profile: str
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp(request.param)
+    environment, serve = SERVERS[request.param]
+    python = environment.require()
+    with serve(folder) as ports, client(python, "tests.integration.real.flower_calls", folder / "client.log") as ask:
+        training = Errand("training", ports.http, ports.grpc, seed=1)
+        (answer,) = ask(training)
+        columns = dict(zip(COLUMNS, flowers(training).T.astype(float), strict=True))
+        profile = folder / "profile.json"
+        write(build(columns | {"prediction": answer["classes"]}, prediction="prediction", model_name="iris"), profile)
+        yield Server(request.param, ports, ask, str(profile))
+
+
+@contextmanager
+def watching(server: Server, folder: Path) -> Iterator[tuple[Sidecar, Ports]]:
+    """Run a sidecar before both ports."""
+    lanes = Ports(*free_ports(2))
+    settings = {
+        "OUTRIDER_PANE": "500ms",
+        "OUTRIDER_WINDOW": "2m",
+        "OUTRIDER_PROFILE": server.profile,
+        "OUTRIDER_LISTEN": ",".join(f"127.0.0.1:{port}" for port in lanes),
+        "OUTRIDER_UPSTREAM": ",".join(f"http://127.0.0.1:{port}" for port in server.ports),
+    }
+    with sidecar(folder, server.ports.http, settings) as running:
+        yield running, lanes
+
+
+def ask_both(server: Server, lanes: Ports, errand: Errand) -> list[Answer]:
+    """Call the server itself and through the sidecar: nothing of any answer changes."""
+    through = server.ask(errand._replace(http=lanes.http, grpc=lanes.grpc))
+    assert through == server.ask(errand._replace(http=server.ports.http, grpc=server.ports.grpc))
+    return through
+
+
+def settled(running: Sidecar, rows: int, expected: Mapping[str, str]) -> dict[str, Any]:
+    """The report once it has all rows and the decisions that are expected; else the last one, for the test to show."""
+    reports: list[dict[str, Any]] = [{}]
+
+    def is_settled() -> bool:
+        reports.append(running.report() or {"rows": -1, "columns": []})
+        return reports[-1]["rows"] >= rows and decisions(reports[-1]) == expected
+
+    try:
+        wait_until(is_settled, "the report settles", timeout_s=15)
+    except pytest.fail.Exception:
+        print("the report never settled")
+    return reports[-1]
+
+
+def counted(metrics: Mapping[str, float], name: str) -> dict[str, float]:
+    """The samples of one metric by their labels; none that are zero."""
+    return {sample.removeprefix(name): value for sample, value in metrics.items() if sample.partition("{")[0] == name and value}
+
+
+@pytest.mark.parametrize("way", ["json", "gzip", "binary", "grpc"])
+def test_the_report_tells_ordinary_flowers_from_shifted_ones(server: Server, way: str, tmp_path: Path) -> None:
+    if way not in WAYS[server.name]:
+        pytest.skip(f"{server.name} refuses {way} tensors; another test says how that counts")
+    with watching(server, tmp_path) as (running, lanes):
+        ordinary = ask_both(server, lanes, Errand(way, 0, 0, seed=2))
+        calm = settled(running, ROWS, CALM)
+        assert (calm["rows"], calm["decision"], calm["model"], decisions(calm)) == (ROWS, "ok", "iris", CALM)
+        assert {column["name"]: column["rows"] for column in calm["columns"]} == dict.fromkeys(CALM, ROWS)
+        assert [column["violations"] for column in calm["columns"]] == [{}] * len(CALM)
+
+        shifted = ask_both(server, lanes, Errand(way, 0, 0, seed=3, unit=MILLIMETRES))
+        drifted = settled(running, ROWS + SHIFTED_ROWS, DRIFTED)
+        assert (drifted["rows"], drifted["decision"], decisions(drifted)) == (ROWS + SHIFTED_ROWS, "drifted", DRIFTED)
+
+        metrics = running.metrics()
+        calls = (ROWS + SHIFTED_ROWS) // ROWS_OF_A_CALL
+        assert len(ordinary) + len(shifted) == calls
+        assert counted(metrics, "outrider_decoded_total") == {'{format="open-inference"}': calls}
+        assert counted(metrics, "outrider_rows_total") == {'{format="open-inference"}': ROWS + SHIFTED_ROWS}
+        for nothing in ("outrider_undecoded_total", "outrider_unobserved_total", "outrider_faults_total"):
+            assert counted(metrics, nothing) == {}
+        assert running.stop() == 0
+        assert "error" not in running.log().lower()
+
+
+def test_the_mean_of_each_column_is_that_of_what_was_sent(server: Server, tmp_path: Path) -> None:
+    with watching(server, tmp_path) as (running, lanes):
+        sent = [Errand(way, 0, 0, seed=seed) for seed, way in enumerate(WAYS[server.name], 10)]
+        for errand in sent:
+            ask_both(server, lanes, errand)
+        report = settled(running, ROWS * len(sent), CALM)
+    means = sum(flowers(errand).astype(float).mean(axis=0) for errand in sent) / len(sent)
+    assert [column["mean"] for column in report["columns"] if column["role"] == "feature"] == pytest.approx(list(means))
+
+
+def test_calls_that_the_server_refuses_are_no_traffic(server: Server, tmp_path: Path) -> None:
+    if server.name != "mlserver":
+        pytest.skip("Triton refuses none of them")
+    with watching(server, tmp_path) as (running, lanes):
+        answers = ask_both(server, lanes, Errand("binary", 0, 0, seed=2))
+        assert answers == [{"status": "422"}] * (ROWS // ROWS_OF_A_CALL)
+        refused = {'{reason="status"}': len(answers)}
+        wait_until(lambda: counted(running.metrics(), "outrider_unobserved_total") == refused, "all refused calls are counted")
+        assert counted(running.metrics(), "outrider_decoded_total") == {}
+        assert counted(running.metrics(), "outrider_undecoded_total") == {}
