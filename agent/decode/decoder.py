@@ -135,7 +135,10 @@ class Decoder:
         else:
             answer, start = self._final_answer(raw)
             body = body_of(answer.head, raw, start)
-        return _bounded(wire.outputs.get(answer.kind, refuse_content_type)(body, answer.head, exchange))
+        block = wire.outputs.get(answer.kind, refuse_content_type)(body, answer.head, exchange)
+        if block.rows > MAX_ROWS:
+            raise DecodeError("table", "too_many_rows")
+        return block
 
     def _final_answer(self, raw: bytes) -> tuple[_Answer, int]:
         """Give the final response and where its head ends, behind any interim ones (100 Continue, 103 Early Hints)."""
@@ -210,10 +213,7 @@ def _inputs(exchange: Exchange, plan: _Plan, start: int) -> Block:
         raise NotObserved("http", "truncated")
     else:
         body = body_of(plan.head, raw, start)
-    return _bounded(plan.read(body, plan.head, exchange))
-
-
-def _bounded(block: Block) -> Block:
+    block = plan.read(body, plan.head, exchange)
     if block.rows > MAX_ROWS:
         raise DecodeError("table", "too_many_rows")
     return block

@@ -27,8 +27,10 @@ from agent.decode.block import Block, numbers, numbers_by_column, table_of_colum
 from agent.decode.format import CLOUD_EVENT, JSON, Format, by_body
 from agent.decode.json_arrays import LARGE_BODY, large_rows
 from agent.decode.json_text import JSON_FAULTS, JsonText, lenient, may_be_lenient
+from agent.decode.message import Head
 from agent.decode.opaque import without_base64
 from agent.errors import DecodeError
+from agent.exchange import Exchange
 
 NumberRow = list[float | None] | dict[str, float | None] | float | None
 """A row of a numeric table in any of its three spellings; costs no more to parse than a list of lists."""
@@ -82,15 +84,19 @@ def may_be_large_table(body: bytes) -> bool:
     return len(body) >= LARGE_BODY and body.find(b"[{", 0, 1024) < 0
 
 
-def read_inputs(body: bytes) -> Block:
-    """Read a request's rows.
+def read_inputs(body: bytes, _head: Head | None = None, _exchange: Exchange | None = None) -> Block:
+    """Read a request's rows. The body says all, and a call less is a thirtieth of the time.
 
     Raises
     ------
     DecodeError
         ``json``, ``fields`` (neither ``instances`` nor ``inputs``), or one of `table_of_rows`.
     """
-    if may_be_large_table(body) and (block := large_rows(body, ("instances",), ("inputs",))) is not None:
+    if (
+        len(body) >= LARGE_BODY
+        and may_be_large_table(body)
+        and (block := large_rows(body, ("instances",), ("inputs",))) is not None
+    ):
         return block
     try:
         request: Request | AnyRequest = _REQUEST.exact(body)
@@ -103,7 +109,7 @@ def read_inputs(body: bytes) -> Block:
     return number_table(value)
 
 
-def read_outputs(body: bytes) -> Block:
+def read_outputs(body: bytes, _head: Head | None = None, _exchange: Exchange | None = None) -> Block:
     """Read a response's rows.
 
     Raises
@@ -111,7 +117,11 @@ def read_outputs(body: bytes) -> Block:
     DecodeError
         As `read_inputs`, ``fields`` for neither ``predictions`` nor ``outputs``.
     """
-    if may_be_large_table(body) and (block := large_rows(body, ("predictions",), ("outputs",))) is not None:
+    if (
+        len(body) >= LARGE_BODY
+        and may_be_large_table(body)
+        and (block := large_rows(body, ("predictions",), ("outputs",))) is not None
+    ):
         return block
     try:
         response: Response | AnyResponse = _RESPONSE.exact(body)
@@ -190,8 +200,8 @@ def _read_event_outputs(body: bytes) -> Block:
 
 KSERVE_V1 = Format(
     "kserve-v1",
-    {JSON: by_body(read_inputs), CLOUD_EVENT: by_body(_read_event_inputs)},
-    {JSON: by_body(read_outputs), CLOUD_EVENT: by_body(_read_event_outputs)},
+    {JSON: read_inputs, CLOUD_EVENT: by_body(_read_event_inputs)},
+    {JSON: read_outputs, CLOUD_EVENT: by_body(_read_event_outputs)},
 )
 
 KSERVE_V1_EXPLAIN = Format("kserve-v1-explain", KSERVE_V1.inputs, {})

@@ -41,13 +41,16 @@ from agent.decode.block import (
     pack_flat,
     packers,
 )
-from agent.decode.format import BINARY, JSON, Format, by_body
+from agent.decode.format import BINARY, JSON, Format
 from agent.decode.json_arrays import LARGE_BODY
 from agent.decode.json_text import JSON_FAULTS, JsonText
-from agent.decode.open_inference_binary import NOTHING_BEHIND, behind_json, cut
+from agent.decode.message import Head
+from agent.decode.open_inference_binary import NOTHING_BEHIND, cut, text_and_behind
 from agent.decode.open_inference_large import FIRST_ONLY, large_inputs, large_outputs
-from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, shape_of, text_of
+from agent.decode.open_inference_rows import Rows
+from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, row_of, shape_of, text_of
 from agent.errors import DecodeError
+from agent.exchange import Exchange
 
 
 class Parameters(msgspec.Struct, gc=False):
@@ -119,8 +122,22 @@ _REQUEST = JsonText(Request, AnyRequest)
 _RESPONSE = JsonText(Response, AnyResponse)
 
 
-def read_inputs(body: bytes) -> Block:
-    """Read a request's tensors, and its id.
+def _request_facts(text: bytes) -> tuple[str, Any]:
+    request = _REQUEST.exact(text)
+    return request.id or "", request.inputs[0].data
+
+
+def _response_facts(text: bytes) -> tuple[str, Any]:
+    response = _RESPONSE.exact(text)
+    return response.id or "", response.outputs[0].data
+
+
+_request_rows, _response_rows = Rows(_request_facts), Rows(_response_facts)
+_raw_request_rows, _raw_response_rows = Rows(_request_facts), Rows(_response_facts)
+
+
+def read_inputs(body: bytes, target: str = "") -> Block:
+    """Read a request's tensors, and its id. Of a target, messages like this one are then read by `Rows`.
 
     Raises
     ------
@@ -140,10 +157,13 @@ def read_inputs(body: bytes) -> Block:
     tensors = request.inputs
     if request.parameters is not None and request.parameters.content_type in FIRST_ONLY:
         tensors = tensors[:1]
-    return _number_tensors(tensors, "", "", request.id or "")
+    block = _number_tensors(tensors, "", "", request.id or "")
+    if target and len(request.inputs) == 1:
+        _request_rows.learn(target, body, request.inputs[0].data, block)
+    return block
 
 
-def read_outputs(body: bytes) -> Block:
+def read_outputs(body: bytes, target: str = "") -> Block:
     """Read a response's tensors, and the model's name and version and the id if the response says them.
 
     Raises
@@ -159,23 +179,61 @@ def read_outputs(body: bytes) -> Block:
         response = _RESPONSE.exact(body)
     except JSON_FAULTS as error:
         return _any_response(_RESPONSE.loose(body, error), NOTHING_BEHIND)
-    return _number_tensors(response.outputs, response.model_version or "", response.model_name or "", response.id or "")
+    block = _number_tensors(response.outputs, response.model_version or "", response.model_name or "", response.id or "")
+    if target and len(response.outputs) == 1:
+        _response_rows.learn(target, body, response.outputs[0].data, block)
+    return block
 
 
-def _inputs_and_behind(text: bytes, behind: memoryview) -> Block:
+def _inputs(body: bytes, _head: Head, exchange: Exchange) -> Block:
+    target = exchange.target
+    return _request_rows.read(target, body) or read_inputs(body, target)
+
+
+def _outputs(body: bytes, _head: Head, exchange: Exchange) -> Block:
+    target = exchange.target
+    return _response_rows.read(target, body) or read_outputs(body, target)
+
+
+def _raw_inputs(body: bytes, head: Head, exchange: Exchange) -> Block:
+    if head.json_length < 0:
+        return _inputs(body, head, exchange)
+    block = _raw_request_rows.read(exchange.target, body, head.json_length)
+    if block is not None:
+        return block
+    text, behind = text_and_behind(body, head)
     try:
         request: Request | AnyRequest = _REQUEST.exact(text)
     except JSON_FAULTS as error:
         request = _REQUEST.loose(text, error)
-    return _any_request(request, behind)
+    block = _any_request(request, behind)
+    if len(request.inputs) == 1:
+        _learn_raw(_raw_request_rows, exchange.target, text, request.inputs[0], block)
+    return block
 
 
-def _outputs_and_behind(text: bytes, behind: memoryview) -> Block:
+def _raw_outputs(body: bytes, head: Head, exchange: Exchange) -> Block:
+    if head.json_length < 0:
+        return _outputs(body, head, exchange)
+    block = _raw_response_rows.read(exchange.target, body, head.json_length)
+    if block is not None:
+        return block
+    text, behind = text_and_behind(body, head)
     try:
         response: Response | AnyResponse = _RESPONSE.exact(text)
     except JSON_FAULTS as error:
         response = _RESPONSE.loose(text, error)
-    return _any_response(response, behind)
+    block = _any_response(response, behind)
+    if len(response.outputs) == 1:
+        _learn_raw(_raw_response_rows, exchange.target, text, response.outputs[0], block)
+    return block
+
+
+def _learn_raw(rows: Rows, target: str, text: bytes, tensor: Tensor | AnyTensor, block: Block) -> None:
+    if tensor.data is None and block.numeric:
+        raw = row_of(tensor.datatype, block.rows * block.width)
+        if raw is not None:
+            rows.learn(target, text, None, block, raw)
 
 
 def _any_request(request: Request | AnyRequest, behind: memoryview) -> Block:
@@ -315,6 +373,6 @@ def _from_base64(value: Scalar) -> Scalar:
 
 OPEN_INFERENCE = Format(
     "open-inference",
-    {JSON: by_body(read_inputs), BINARY: behind_json(_inputs_and_behind, read_inputs)},
-    {JSON: by_body(read_outputs), BINARY: behind_json(_outputs_and_behind, read_outputs)},
+    {JSON: _inputs, BINARY: _raw_inputs},
+    {JSON: _outputs, BINARY: _raw_outputs},
 )

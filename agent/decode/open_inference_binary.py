@@ -14,40 +14,32 @@ Source: Triton "binary tensor data" extension, which KServe and MLServer have ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from agent.decode.block import Block, NotObserved
-from agent.decode.format import Reader
+from agent.decode.block import NotObserved
 from agent.decode.message import Head
 from agent.errors import DecodeError
-from agent.exchange import Exchange
 
 NOTHING_BEHIND = memoryview(b"")
 """What is behind the JSON of a body that is all JSON."""
 
 
-def behind_json(read: Callable[[bytes, memoryview], Block], read_json: Callable[[bytes], Block]) -> Reader:
-    """Make the reader of bodies that may have raw tensors behind their JSON.
+def text_and_behind(body: bytes, head: Head) -> tuple[bytes, memoryview]:
+    """Split a body whose head says where its JSON ends.
 
-    Parameters
-    ----------
-    read
-        Called with the JSON and with what is behind it.
-    read_json
-        Called with a body that is all JSON.
+    Raises
+    ------
+    NotObserved
+        ``untyped``
+    DecodeError
+        ``size`` where the JSON would end behind the body.
     """
-
-    def read_body(body: bytes, head: Head, _exchange: Exchange) -> Block:
-        size = head.json_length
-        if size == 0:
-            raise NotObserved("open-inference", "untyped")
-        if size < 0 or size == len(body):
-            return read_json(body)
-        if size > len(body):
-            raise DecodeError("open-inference", "size")
-        return read(body[:size], memoryview(body)[size:])
-
-    return read_body
+    size = head.json_length
+    if size == 0:
+        raise NotObserved("open-inference", "untyped")
+    if size > len(body):
+        raise DecodeError("open-inference", "size")
+    return body[:size], memoryview(body)[size:]
 
 
 def cut(behind: memoryview, sizes: Sequence[int | None]) -> list[memoryview | None]:

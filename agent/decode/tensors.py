@@ -64,6 +64,12 @@ class _Unpackers(dict[tuple[str, int], Callable[[bytes | memoryview], tuple[Any,
 _few = _Unpackers()
 
 
+def row_of(datatype: str, count: int) -> struct.Struct | None:
+    """Give how so many raw numbers lie in memory; ``None`` for datatypes that `struct` does not know."""
+    code = _CODES.get(datatype)
+    return struct.Struct(f"<{count}{code}") if code is not None and datatype != "BOOL" else None
+
+
 class RawTensor(NamedTuple):
     """A tensor as raw bytes."""
 
