@@ -93,7 +93,7 @@ MLSERVER = Environment("mlserver", ("mlserver==1.7.1", "mlserver-sklearn==1.7.1"
 TRITON = Environment("triton", ("nvidia-pytriton==0.7.0", _CLIENT), 369)
 LLAMA = Environment("llama", ("xllamacpp==2026.10.11549", "gguf==0.19.0", "openai==3.54.0"), 253)
 LITSERVE = Environment("litserve", ("litserve==0.2.19",), 70)
-KSERVE = Environment("kserve", ("kserve==0.21.0", "scikit-learn==1.7.2", "cloudevents==1.12.0"), 653)
+KSERVE = Environment("kserve", ("kserve==0.21.0", "scikit-learn==1.7.2", "cloudevents==1.12.0"), 648)
 MLFLOW = Environment("mlflow", ("mlflow==3.17.2",), 850)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.integration.real.environments import MLSERVER, TRITON, python_library
+from tests.integration.real.environments import KSERVE, LITSERVE, LLAMA, MLFLOW, MLSERVER, TRITON, python_library
 from tests.parts import accepts, free_ports, running, wait_until
 from tests.sidecar import ROOT, fetch
 
 START_TIMEOUT_S = 90.0
+MODELS_READY = tuple(f"/v2/models/{name}/ready" for name in ("iris", "echo", "words"))
 
 
 class Ports(NamedTuple):
@@ -64,16 +65,61 @@ def triton(folder: Path) -> Iterator[Ports]:
 
 
 @contextmanager
-def _ready(command: list[str], ports: Ports, log: Path, more: dict[str, str]) -> Iterator[None]:
+def kserve(folder: Path) -> Iterator[Ports]:
+    """KServe's SDK with a pipeline of scikit-learn."""
+    python = KSERVE.require()
+    ports = Ports(*free_ports(2))
+    command = [str(python), "-m", "tests.integration.real.kserve_server", str(ports.http), str(ports.grpc)]
+    with _ready(command, ports, folder / "kserve.log", {}, ["/v2/models/houses/ready"]):
+        yield ports
+
+
+@contextmanager
+def mlflow(folder: Path) -> Iterator[int]:
+    """MLflow's scoring server with the same pipeline; it has a REST port only."""
+    python = MLFLOW.require()
+    model, port = folder / "model", free_ports(1)[0]
+    # Its commands look for uvicorn on the path, and tell its makers of each use unless told not to.
+    more = {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environ = os.environ | {"PYTHONPATH": str(ROOT)} | more
+    subprocess.run([python, "-m", "tests.integration.real.mlflow_model", model], check=True, cwd=ROOT, env=environ)
+    command = [str(python), "-m", "mlflow", "models", "serve", "--model-uri", str(model), "--env-manager", "local"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    with _ready(command, Ports(port, port), folder / "mlflow.log", more, ["/ping"]):
+        yield port
+
+
+@contextmanager
+def llama(folder: Path) -> Iterator[int]:
+    """llama.cpp's server with the language model of the example; it speaks as OpenAI does."""
+    python = LLAMA.require()
+    port, example = free_ports(1)[0], ROOT / "examples" / "openai"
+    subprocess.run([python, example / "make_model.py", folder / "tiny.gguf"], check=True)
+    command = [str(python), str(example / "model.py"), str(folder / "tiny.gguf"), str(port)]
+    with _ready(command, Ports(port, port), folder / "llama.log", {}, ["/health"]):
+        yield port
+
+
+@contextmanager
+def litserve(folder: Path) -> Iterator[int]:
+    """LitServe with the model of the example, on a route of its own."""
+    python, port = LITSERVE.require(), free_ports(1)[0]
+    command = [str(python), str(ROOT / "examples" / "custom-route" / "model.py"), str(port)]
+    with _ready(command, Ports(port, port), folder / "litserve.log", {}, ["/health"]):
+        yield port
+
+
+@contextmanager
+def _ready(
+    command: list[str], ports: Ports, log: Path, more: dict[str, str], paths: Iterable[str] = MODELS_READY
+) -> Iterator[None]:
     """Run a server, wait until all its models can be called, and say what it printed where that fails."""
     environ = os.environ | {"PYTHONPATH": str(ROOT)} | more
     with running(command, log, environ) as process:
 
         def up() -> bool:
             assert process.poll() is None, log.read_text()[-4000:]
-            return accepts(ports.grpc) and all(
-                (fetch(ports.http, f"/v2/models/{name}/ready") or (0, b""))[0] == 200 for name in ("iris", "echo", "words")
-            )
+            return accepts(ports.grpc) and all((fetch(ports.http, path) or (0, b""))[0] == 200 for path in paths)
 
         try:
             wait_until(up, command[2], START_TIMEOUT_S)
