@@ -4,10 +4,13 @@ A column is a one-dimensional numpy array of one of two kinds:
 
 - ``float64``: numbers; a missing value is NaN (JSON ``null`` in a numeric column is NaN too);
 - ``object``: ``str``, ``bool``, ``int``, ``float`` or ``None`` for missing: strings, booleans and mixed columns.
+
+Tensors with too many values a row for a column each are not taken apart: they stand beside the columns, as tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +30,34 @@ class TensorType(NamedTuple):
     """Without the first dimension, which is the rows."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A tensor of numbers that is no columns: a photograph has 150,528 values a row. Only summaries are made of it.
+
+    Parameters
+    ----------
+    tensor
+        Its name, empty where the wire has none, its datatype and the shape of a row.
+    values
+        Shape ``(rows, values of a row)``, of any real type as the wire has it, missing as NaN.
+    """
+
+    tensor: TensorType
+    values: NDArray[Any]
+
+    @property
+    def layout(self) -> tuple[TensorType, str, int]:
+        """What is the same for tables whose rows can be joined."""
+        return self.tensor, self.values.dtype.char, self.values.shape[1]
+
+
+def joined_tables(tables: Sequence[tuple[Table, ...]]) -> tuple[Table, ...]:
+    """Put rows of tables of the same layouts below one another; the first one's place, then the second one's, and so on."""
+    if len(tables) == 1:
+        return tables[0]
+    return tuple([Table(same[0].tensor, np.concatenate([one.values for one in same])) for same in zip(*tables, strict=True)])
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """The inputs or the outputs of a batch.
@@ -44,6 +75,8 @@ class Side:
         Whether the names are only positions.
     tensors
         What the wire says of the tensors that the columns come from, in their order; empty where it says nothing.
+    tables
+        What is too wide for columns, each with as many rows. There may be tables without columns.
     """
 
     names: tuple[str, ...]
@@ -51,6 +84,7 @@ class Side:
     rows: int
     positional: bool = False
     tensors: tuple[TensorType, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 NOTHING = Side((), (), 0)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from agent.batch import Batch
+from agent.batch import NOTHING, Batch, Side
 from agent.config import Settings
 from agent.decode.decoder import Decoder, answered
 from agent.decode.gather import Decoded
@@ -140,11 +141,13 @@ class Pipeline:
 
     def _take_batch(self, batch: Batch, now_ns: int) -> None:
         if self._warmup is not None:
+            batch = self._without_tables(batch)  # rows would take a megabyte each until there are enough
             self._warmup.add(batch)
             if self._warmup.is_full:
                 self._learn()
             return
         if self._checker is None or self._ring is None or self.schema is None:
+            self._without_tables(batch)
             return
         if batch.model and self.schema.model and batch.model != self.schema.model:
             _add(self.activity.unobserved, {"other_model": batch.exchanges})
@@ -154,10 +157,20 @@ class Pipeline:
         broken: Mapping[tuple[str, str], int] = {}
         if self._summariser is not None:
             batch, broken = self._summariser.summarise(batch)
+        batch = self._without_tables(batch)
+        if not batch.inputs.rows and not batch.outputs.rows:
+            return
         checked = self._checker.check(batch)
         for violation, count in (*broken.items(), *checked.violations.items()):
             self.activity.violations[violation] = self.activity.violations.get(violation, 0) + count
         self._ring.update(checked, now_ns)
+
+    def _without_tables(self, batch: Batch) -> Batch:
+        """Leave out, and count, what is too wide for columns and was not summarised."""
+        if not batch.inputs.tables and not batch.outputs.tables:
+            return batch
+        _add(self.activity.unobserved, {"too_wide": batch.exchanges})
+        return replace(batch, inputs=_columns_only(batch.inputs), outputs=_columns_only(batch.outputs))
 
     def _learn(self) -> None:
         warmup = self._warmup
@@ -241,6 +254,10 @@ class Pipeline:
         if key not in self._said:
             self._said.add(key)
             log.warning(message, *values)
+
+
+def _columns_only(side: Side) -> Side:
+    return side if not side.tables else replace(side, tables=()) if side.names else NOTHING
 
 
 def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:

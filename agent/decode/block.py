@@ -6,10 +6,13 @@ Otherwise it holds the rows themselves, and the kind of each column is decided w
 
 The readers of typed JSON (`numbers`) are fast and know that a list holds floats, ``None`` and lists of them. The readers of
 any JSON (`table_of_rows`, `table_of_columns`) take everything; on numbers both give the same block.
+
+What has too many values a row for a column each (an image, a long vector) is a table beside the columns: `agent.decode.arrays`.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, starmap
@@ -19,14 +22,47 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.batch import TensorType
+from agent.batch import Table, TensorType
+from agent.decode.arrays import (
+    MAX_COLUMNS,
+    MAX_FLATTENED,
+    MAX_RANK,
+    NUMBERS,
+    SCALARS,
+    NotObserved,
+    Scalar,
+    as_float,
+    flat_values,
+    is_wide,
+    nested_shape,
+    table_of_arrays,
+)
 from agent.errors import DecodeError
 
-MAX_COLUMNS = 10_000
-"""Wider tables are refused: no training profile describes them, and per-column state would be the client's to choose."""
-
-MAX_FLATTENED = 4_096
-"""Rows that are arrays themselves (images, embeddings of tokens) are flattened up to this many values, as 64 x 64 pixels."""
+__all__ = [
+    "MAX_COLUMNS",
+    "MAX_FLATTENED",
+    "MAX_PADDED_CELLS",
+    "MAX_RANK",
+    "MAX_ROWS",
+    "MAX_STEM",
+    "NUMBERS",
+    "SCALARS",
+    "Block",
+    "NotObserved",
+    "Row",
+    "Scalar",
+    "as_float",
+    "block_of",
+    "flat_values",
+    "numbers",
+    "numbers_by_column",
+    "pack_flat",
+    "pack_one",
+    "packers",
+    "table_of_columns",
+    "table_of_rows",
+]
 
 MAX_ROWS = 1 << 20
 """More rows than this in one message are refused; a captured megabyte of JSON holds half as many at most."""
@@ -37,21 +73,7 @@ MAX_PADDED_CELLS = 1 << 21
 MAX_STEM = 256
 """A name of more characters is not made into ``name[0]``, ``name[1]``, ...: each of thousands of columns would carry it."""
 
-MAX_RANK = 8
-"""Arrays nested deeper than this are refused."""
-
-Scalar = str | bool | int | float | None
 Row = Sequence[Any]
-
-NUMBERS = frozenset({int, float, type(None)})
-SCALARS = frozenset({str, bool, int, float, type(None)})
-
-
-class NotObserved(DecodeError):  # noqa: N818 - no error: the exchange is fine
-    """Nothing is wrong with the message, but its values are not in it, or are not for this monitor.
-
-    Same parameters as `DecodeError`; ``reason`` goes to the counter of unobserved exchanges.
-    """
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +99,8 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     left_out
         Why parts of this side are not in the block: messages of a stream with another layout, or that can't be read. Each
         is counted as a side that can't be read is.
+    tables
+        What is too wide for columns, each with `rows` rows. Where there is nothing else there are no names, and no values.
     """
 
     names: int | tuple[str, ...]
@@ -88,6 +112,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     id: str = ""
     tensors: tuple[TensorType, ...] = ()
     left_out: tuple[DecodeError, ...] = ()
+    tables: tuple[Table, ...] = ()
 
     @property
     def width(self) -> int:
@@ -137,6 +162,8 @@ def numbers(items: Sequence[Any]) -> Block:
     DecodeError
         As `table_of_rows`.
     """
+    if items and type(items[0]) is list and len(items[0]) > MAX_COLUMNS:
+        return table_of_rows(items)
     try:
         if len(items) == 1:
             return _one_row(items[0])
@@ -189,10 +216,12 @@ def table_of_rows(items: Sequence[Any]) -> Block:
     Arrays within a row are flattened: in a list by position, in an object to ``name[0]``, ``name[1]``, ...; an object
     within an object to ``name.key``. A key that some records lack is missing there.
 
+    Rows, or arrays within objects, that are too wide for columns become tables.
+
     Raises
     ------
     NotObserved
-        ``no_rows`` for an empty list, ``too_wide`` beyond `MAX_FLATTENED`.
+        ``no_rows`` for an empty list, ``too_wide`` for arrays beyond `MAX_FLATTENED` that are not all numbers, or not everywhere.
     DecodeError
         ``mixed_rows``, ``ragged``, ``no_columns``, ``too_many_columns``, ``too_many_values``, ``shape``, ``name_too_long``.
     """
@@ -208,6 +237,8 @@ def table_of_rows(items: Sequence[Any]) -> Block:
         width = len(rows[0])
         if any(len(row) != width for row in rows):
             raise DecodeError("table", "ragged")
+        if width > MAX_FLATTENED and is_wide(nested_shape(items[0])):
+            return Block((), True, len(rows), b"", tables=(table_of_arrays("", items),))
         return block_of(width, rows)
     if kinds == {dict}:
         return _records(items)
@@ -283,47 +314,20 @@ def block_of(names: int | tuple[str, ...], rows: Sequence[Row]) -> Block:
         return Block(names, True, len(rows), b"".join([pack(*map(as_float, row)) for row in rows]))
 
 
-_NAN = float("nan")
-
-
-def as_float(value: float | None) -> float:
-    """Give a number as float64: NaN for ``None``, infinity for a whole number that is too large."""
-    if value is None:
-        return _NAN
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-
-
-def flat_values(values: Any) -> list[Any]:
-    """Flatten arrays of one depth and of equal lengths to their scalars, row-major.
-
-    Raises
-    ------
-    DecodeError
-        ``shape`` where depths or lengths differ, where there are objects, or beyond `MAX_RANK`.
-    """
-    for _ in range(MAX_RANK):
-        kinds = set(map(type, values))
-        if SCALARS.issuperset(kinds):
-            return values if type(values) is list else list(values)
-        if kinds != {list} or len(set(map(len, values))) != 1:
-            break
-        values = list(chain.from_iterable(values))
-    raise DecodeError("table", "shape")
-
-
 def _flat_row(row: list[Any]) -> list[Any]:
     if SCALARS.issuperset(map(type, row)):
         return row
-    flat = flat_values(row)
-    if len(flat) > MAX_FLATTENED:
-        raise NotObserved("table", "too_wide")
-    return flat
+    return flat_values(row)
 
 
 def _records(records: Sequence[dict[str, Any]]) -> Block:
+    if list in map(type, records[0].values()):
+        wide = [name for name, value in records[0].items() if math.prod(nested_shape(value)) > MAX_FLATTENED]
+        if wide:
+            tables = tuple([table_of_arrays(name, [record.get(name) for record in records]) for name in wide])
+            others = [{name: value for name, value in record.items() if name not in wide} for record in records]
+            beside = _records(others) if any(others) else Block((), True, len(records), b"")
+            return msgspec.structs.replace(beside, tables=tables)
     flat = [record if SCALARS.issuperset(map(type, record.values())) else _flat_record(record) for record in records]
     names = tuple(flat[0])
     if all(tuple(record) == names for record in flat):

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.batch import NOTHING, Batch, Side, TensorType, Values
+from agent.batch import NOTHING, Batch, Side, Table, TensorType, Values, joined_tables
 from agent.decode.block import NUMBERS, Block, Row, as_float
 from agent.decode.format import Format
 from agent.decode.routes import Route
@@ -36,7 +36,8 @@ class Decoded:
     unobserved
         Exchanges on a route with a format that have nothing to read on one side or both, by reason: ``status`` (not a 2xx, or
         a gRPC status other than OK), ``bodies_left_out``, ``truncated``, ``incomplete`` (cut off on the wire),
-        ``shared_memory``, ``no_rows``, ``too_wide``, ``no_table`` (a chat, a document, whatever is none), ``image``.
+        ``shared_memory``, ``no_rows``, ``too_wide``, ``no_table`` (a chat, a document, whatever is none), ``image``. Tensors
+        of numbers that are too wide for columns are not among them: they are in `Side.tables`.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -49,7 +50,8 @@ class Decoded:
 
 Names = int | tuple[str, ...]
 Tensors = tuple[TensorType, ...]
-Key = tuple[str, str, str, Names, bool, Tensors, Names, bool, Tensors, bool]
+Layouts = tuple[tuple[TensorType, str, int], ...]
+Key = tuple[str, str, str, Names, bool, Tensors, Names, bool, Tensors, bool, Layouts, Layouts]
 Piece = bytes | list[Row] | NDArray[np.float64]
 """`Block.values`."""
 
@@ -57,13 +59,16 @@ Piece = bytes | list[Row] | NDArray[np.float64]
 class Group:
     """Exchanges of one layout: the values of both sides, one item each an exchange."""
 
-    __slots__ = ("ids", "inputs", "outputs", "time_ns")
+    __slots__ = ("ids", "input_tables", "inputs", "output_tables", "outputs", "time_ns")
 
     def __init__(self) -> None:
         self.inputs: list[Piece] = []
         self.outputs: list[Piece] = []
         self.ids: dict[int, str] = {}
         """By the exchange's place; only of those that bear one."""
+        self.input_tables: list[tuple[Table, ...]] = []
+        self.output_tables: list[tuple[Table, ...]] = []
+        """Of each exchange, or of none: what is too wide for columns is part of a layout."""
         self.time_ns = 0
 
 
@@ -72,32 +77,43 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[Key, Group] = {}
+        self._last: tuple[Key | None, Group] = (None, Group())
 
     def add(self, exchange: Exchange, wire: Format, route: Route, inputs: Block, outputs: Block) -> None:
         """Put one exchange where it belongs; nothing where neither side was read."""
         if not inputs.rows and not outputs.rows:
             return
-        key = (
+        key: Key = (
             wire.name, route.model or inputs.model or outputs.model, route.version or inputs.version or outputs.version,
             inputs.names, inputs.numeric, inputs.tensors, outputs.names, outputs.numeric, outputs.tensors,
-            inputs.rows == outputs.rows,
+            inputs.rows == outputs.rows, (), (),
         )  # fmt: skip
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = Group()
+        wide = inputs.tables or outputs.tables
+        if wide:
+            key = (*key[:10], _layouts(inputs), _layouts(outputs))
+        last, group = self._last
+        if key != last:  # mostly it is the same again, and to compare what is the same takes a third of hashing it
+            known = self._groups.get(key)
+            group = known if known is not None else Group()
+            if known is None:
+                self._groups[key] = group
+            self._last = (key, group)
         if inputs.id or outputs.id:
             group.ids[len(group.inputs)] = inputs.id or outputs.id
         group.inputs.append(inputs.values)
         group.outputs.append(outputs.values)
+        if wide:
+            group.input_tables.append(inputs.tables)
+            group.output_tables.append(outputs.tables)
         if exchange.start_ns > group.time_ns:  # noqa: PLR1730 - max() takes longer than all of this method's other lines
             group.time_ns = exchange.start_ns
 
     def gather(self, result: Decoded) -> None:
         """Make a batch of each group, and count."""
         for key, group in self._groups.items():
-            wire, model, version, input_names, input_numeric, ins, output_names, output_numeric, outs, _ = key
-            inputs = side(input_names, input_numeric, group.inputs, ins)
-            outputs = side(output_names, output_numeric, group.outputs, outs)
+            wire, model, version, input_names, input_numeric, ins, output_names, output_numeric, outs, *_ = key
+            inputs = side(input_names, input_numeric, group.inputs, ins, group.input_tables)
+            outputs = side(output_names, output_numeric, group.outputs, outs, group.output_tables)
             exchanges = len(group.inputs)
             ids = tuple(group.ids.get(place, "") for place in range(exchanges)) if group.ids else ()
             result.batches.append(Batch(wire, model, version, inputs, outputs, exchanges, group.time_ns, ids))
@@ -105,18 +121,31 @@ class Groups:
             result.rows[wire] = result.rows.get(wire, 0) + (inputs.rows or outputs.rows)
 
 
-def side(names: Names, numeric: bool, values: Sequence[Piece], tensors: Tensors = ()) -> Side:
+def _layouts(block: Block) -> Layouts:
+    return tuple([table.layout for table in block.tables])
+
+
+def side(
+    names: Names,
+    numeric: bool,
+    values: Sequence[Piece],
+    tensors: Tensors = (),
+    tables: Sequence[tuple[Table, ...]] = (),
+) -> Side:
     """Join the values of blocks with the same names.
 
     Parameters
     ----------
     names, numeric, tensors
-        As in `Block`, the same for all. No names give `NOTHING`.
+        As in `Block`, the same for all. No names and no tables give `NOTHING`.
     values
         As in `Block`, in order.
+    tables
+        As in `Block`, in order; all of the same layouts.
     """
+    wide = joined_tables(tables) if tables else ()
     if not names:
-        return NOTHING
+        return Side((), (), len(wide[0].values), tensors=tensors, tables=wide) if wide else NOTHING
     positional = isinstance(names, int)
     texts = tuple(map(str, range(names))) if isinstance(names, int) else names
     if numeric:
@@ -124,7 +153,7 @@ def side(names: Names, numeric: bool, values: Sequence[Piece], tensors: Tensors 
     else:
         joined = chain.from_iterable(cast("Sequence[list[Row]]", values))
         columns = tuple(column(list(fields)) for fields in zip(*joined, strict=True))
-    return Side(texts, columns, len(columns[0]), positional, tensors)
+    return Side(texts, columns, len(columns[0]), positional, tensors, wide)
 
 
 def _table(values: Sequence[Piece], width: int) -> NDArray[np.float64]:

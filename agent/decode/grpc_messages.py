@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from google.protobuf.message import DecodeError as WireError
 
+from agent.batch import joined_tables
 from agent.decode.block import MAX_ROWS, Block, NotObserved, Row
 from agent.decode.codings import MAX_DECOMPRESSED, decompress
 from agent.decode.format import Reader
@@ -176,7 +177,7 @@ def _join(read: Callable[[bytes], Block], messages: list[bytes]) -> Block:
 
 
 def _layout(block: Block) -> tuple[object, ...]:
-    return block.names, block.numeric, block.version, block.model, block.tensors
+    return block.names, block.numeric, block.version, block.model, block.tensors, [table.layout for table in block.tables]
 
 
 def joined(blocks: list[Block]) -> Block:
@@ -192,4 +193,5 @@ def joined(blocks: list[Block]) -> Block:
         values = b"".join([piece if isinstance(piece, bytes) else cast("Any", piece).T.tobytes() for piece in pieces])
     rows = sum(block.rows for block in blocks)
     same_id = first.id if len({block.id for block in blocks}) == 1 else ""
-    return msgspec.structs.replace(first, rows=rows, values=values, id=same_id)
+    tables = joined_tables([block.tables for block in blocks])
+    return msgspec.structs.replace(first, rows=rows, values=values, id=same_id, tables=tables)

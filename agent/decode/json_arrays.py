@@ -17,6 +17,8 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
+from agent.batch import TensorType
+from agent.decode.arrays import table_of
 from agent.decode.block import MAX_COLUMNS, Block
 from agent.decode.tensors import joined
 from agent.errors import DecodeError
@@ -96,8 +98,10 @@ def large_rows(body: bytes, *paths: Sequence[str], names: Sequence[str] = ()) ->
             known += 1
             if len(columns) != width or len(set(columns)) != width or {*map(type, columns)} != {str}:
                 raise NotRegular
-        if width > MAX_COLUMNS or known + brackets_beside(document, [path, names]) != brackets:
+        if known + brackets_beside(document, [path, names]) != brackets:
             raise NotRegular
+        if width > MAX_COLUMNS:
+            return Block((), True, rows, b"", tables=(table_of(TensorType("", "", (width,)), rows, values),))
         return Block(columns, True, rows, joined([values.reshape(rows, width)], rows, width))
 
     return read_large(body, read)

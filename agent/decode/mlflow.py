@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from agent.batch import Table, TensorType
 from agent.decode.any_json import unwrapped
-from agent.decode.block import Block, numbers, table_of_rows
+from agent.decode.block import Block, NotObserved, numbers, table_of_rows
 from agent.decode.json_arrays import large_rows
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.kserve_v1 import NumberColumns, NumberRow, any_table, may_be_large_table, number_table
@@ -106,11 +107,21 @@ def _split(split: Split | AnySplit) -> Block:
     if split.columns is None:
         return block
     names = tuple(map(str, split.columns))
+    if block.tables:
+        return _wide_column(block, names)
     if len(names) != block.width:
         raise DecodeError("mlflow", "shape")
     if len(set(names)) != len(names):
         raise DecodeError("mlflow", "duplicate_names")
     return msgspec.structs.replace(block, names=names)
+
+
+def _wide_column(block: Block, names: tuple[str, ...]) -> Block:
+    """Name the only column where its cells are too wide for columns: rows are lists of one array."""
+    (kind, values), *_ = [(table.tensor, table.values) for table in block.tables]
+    if len(names) != 1 or len(kind.shape) < 2 or kind.shape[0] != 1:
+        raise NotObserved("mlflow", "too_wide")
+    return msgspec.structs.replace(block, tables=(Table(TensorType(names[0], "", kind.shape[1:]), values),))
 
 
 def read_outputs(body: bytes) -> Block:

@@ -65,7 +65,7 @@ def read_npy(body: bytes, *, flat_is_row: bool) -> Block:
         array = np.ravel(array.reshape(shape, order="F"), order="C")
     name = {"S": "bytes", "U": "str"}.get(dtype.kind, dtype.name)  # without its length, which differs from array to array
     block = block_of_columns([(TensorType("", name, shape[1:]), rows, array if name == dtype.name else _texts(array))])
-    return msgspec.structs.replace(block, names=width)
+    return msgspec.structs.replace(block, names=block.width)
 
 
 def _header(body: bytes) -> tuple[str, int]:

@@ -144,7 +144,7 @@ class Rows:
             return
         place.misses = 0
         count = block.rows * block.width
-        if not block.numeric or count > MAX_VALUES or (values is None) != (raw is not None):
+        if not block.numeric or not 0 < count <= MAX_VALUES or (values is None) != (raw is not None):
             return
         known = self._cut(text, values, block, raw)
         if known is not None and len(known.before) + len(known.between) + len(known.behind) <= MAX_REMEMBERED_BYTES:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.batch import TensorType
-from agent.decode.block import MAX_PADDED_CELLS, MAX_RANK, MAX_ROWS, Scalar
+from agent.decode.arrays import is_wide
+from agent.decode.block import MAX_PADDED_CELLS, MAX_RANK, MAX_ROWS, NotObserved, Scalar
 from agent.decode.proto.tensorflow_serving_pb2 import DataType, TensorProto
 from agent.decode.tensors import Part, array_of, shape_of, text_of
 from agent.errors import DecodeError
@@ -71,7 +72,7 @@ def part_of(name: str, tensor: TensorProto) -> Part:
     Raises
     ------
     NotObserved
-        ``no_rows``, ``too_wide``.
+        ``no_rows``, ``too_wide`` where what is too wide for columns would have to be filled.
     DecodeError
         ``datatype``; ``shape`` where it is none, or there are more values than it says; ``size`` where ``tensor_content`` is not
         what the shape says; ``too_many_rows``, ``too_many_values`` where too much would have to be filled.
@@ -100,6 +101,8 @@ def _numbers(datatype: str, tensor: TensorProto, count: int) -> NDArray[Any]:
         return array_of(encoding.raw, tensor.tensor_content, count)
     listed = getattr(tensor, encoding.field)
     _check_fill(len(listed), count)
+    if len(listed) < count and is_wide(_shape(tensor)[1:]):
+        raise NotObserved(NAME, "too_wide")  # a few bytes would ask for megabytes, and one colour is no picture
     values: NDArray[Any] = np.array(listed[:] or [0], encoding.dtype)
     if encoding.field == "half_val":
         values = array_of(encoding.raw, values.astype("<u2").tobytes(), len(values))

@@ -7,9 +7,11 @@ an element of BYTES is its length as uint32 and so many bytes. The first dimensi
 - Tensors of ``[N]`` or ``[N, 1]``: one named column each (MLServer reads ``[N]`` as ``[N, 1]``).
 - Several tensors of which some are ``[N, D]``: columns ``name[0]`` to ``name[D-1]`` for those.
 - Deeper tensors are flattened row by row, up to `MAX_FLATTENED` values a row.
+- What is wider is no columns but a table, which bears the tensor's name; the columns beside it are then all named.
 
 Numbers become float64, so INT64 and UINT64 beyond 2^53 lose their last digits. BOOL becomes ``True`` and ``False``, as in JSON.
-BYTES become text; an element that is no UTF-8 (an image, say) becomes `NOT_TEXT`: it is there, so it must not count as missing.
+BYTES become text. An element that is no UTF-8 but begins as an image does becomes text of one character a byte (Latin-1), which
+the summaries of images take; any other becomes `NOT_TEXT`: it is there, so it must not count as missing.
 
 Sources: "Open Inference Protocol", "Tensor Data Types"; Triton's "binary tensor data" extension.
 """
@@ -21,11 +23,23 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.batch import TensorType
-from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_RANK, MAX_STEM, Block, NotObserved, Scalar, block_of, pack_flat
+from agent.decode.arrays import is_wide, table_of
+from agent.decode.block import (
+    MAX_COLUMNS,
+    MAX_FLATTENED,
+    MAX_RANK,
+    MAX_STEM,
+    Block,
+    NotObserved,
+    Scalar,
+    block_of,
+    pack_flat,
+)
 from agent.errors import DecodeError
 
 NOT_TEXT = "(bytes)"
@@ -51,6 +65,9 @@ _CODES = {
 
 _SIZES = {datatype: np.dtype(dtype).itemsize for datatype, dtype in DATATYPES.items()}
 _LENGTH = struct.Struct("<I").unpack_from
+
+_IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
+"""How PNG, JPEG, GIF, WebP and BMP begin. What only looks like one is told apart where it is read."""
 
 
 class _Unpackers(dict[tuple[str, int], Callable[[bytes | memoryview], tuple[Any, ...]]]):
@@ -94,7 +111,7 @@ def shape_of(shape: Sequence[int]) -> tuple[int, int]:
     DecodeError
         ``shape`` where a dimension is negative, or there are more than `MAX_RANK`.
     NotObserved
-        ``no_rows`` where there are no values, ``too_wide`` for deep tensors beyond `MAX_FLATTENED`.
+        ``no_rows`` where there are no values.
     """
     if len(shape) == 2 and shape[0] > 0 < shape[1]:
         return shape[0], shape[1]
@@ -104,8 +121,6 @@ def shape_of(shape: Sequence[int]) -> tuple[int, int]:
     width = math.prod(shape[1:])
     if rows == 0 or width == 0:
         raise NotObserved("open-inference", "no_rows")
-    if len(shape) > 2 and width > MAX_FLATTENED:
-        raise NotObserved("open-inference", "too_wide")
     return rows, width
 
 
@@ -159,11 +174,11 @@ def strings_of(data: bytes | memoryview, count: int) -> list[str]:
 
 
 def text_of(element: bytes) -> str:
-    """Give one element of BYTES as text, `NOT_TEXT` where it is none."""
+    """Give one element of BYTES as text: an image as Latin-1, `NOT_TEXT` for other bytes."""
     try:
         return element.decode()
     except UnicodeDecodeError:
-        return NOT_TEXT
+        return element.decode("latin-1") if element.startswith(_IMAGES) else NOT_TEXT
 
 
 def part_of(tensor: RawTensor) -> Part:
@@ -200,7 +215,7 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
     Raises
     ------
     NotObserved
-        ``no_rows`` where there are no tensors.
+        ``no_rows`` where there are no tensors, ``too_wide`` for a wide one that is not of numbers.
     DecodeError
         ``shape`` where rows differ or values don't fill them, ``too_many_columns``, ``duplicate_names``, ``name_too_long``.
     """
@@ -215,6 +230,8 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
         count != rows or not width or width * rows != len(part) for width, (_, count, part) in zip(widths, parts, strict=True)
     ):
         raise DecodeError("open-inference", "shape")
+    if sum(widths) > MAX_FLATTENED and any(is_wide(tensor.shape) for tensor, _, _ in parts):
+        return _with_tables(parts, version, model, id)
     tensors = tuple([tensor for tensor, _, _ in parts])
     names = column_names(tensors, widths)
     arrays = [values.reshape(rows, -1) for _, _, values in parts if isinstance(values, np.ndarray) and values.dtype != np.bool_]
@@ -232,11 +249,24 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
     return Block(names, block.numeric, rows, block.values, version, model, id, tensors)
 
 
-def column_names(tensors: Sequence[TensorType], widths: Sequence[int]) -> int | tuple[str, ...]:
-    """Name the columns of tensors with so many values a row. Errors as `block_of_columns`."""
+def _with_tables(parts: Sequence[Part], version: str, model: str, id: str) -> Block:
+    """Join tensors to columns and tables; the rows are known to be the same."""
+    if len({tensor.name for tensor, _, _ in parts}) != len(parts):
+        raise DecodeError("open-inference", "duplicate_names")
+    tables = tuple([table_of(*part) for part in parts if is_wide(part[0].shape)])
+    narrow = [part for part in parts if not is_wide(part[0].shape)]
+    if not narrow:
+        return Block((), True, parts[0][1], b"", version, model, id, tables=tables)
+    block = block_of_columns(narrow, version, model, id)
+    names = column_names(block.tensors, [math.prod(tensor.shape) for tensor in block.tensors], alone=False)
+    return msgspec.structs.replace(block, names=names, tables=tables)
+
+
+def column_names(tensors: Sequence[TensorType], widths: Sequence[int], *, alone: bool = True) -> int | tuple[str, ...]:
+    """Name the columns of tensors with so many values a row; `alone` where no others are beside. Errors as `block_of_columns`."""
     if sum(widths) > MAX_COLUMNS:
         raise DecodeError("open-inference", "too_many_columns")
-    if len(tensors) == 1:
+    if len(tensors) == 1 and alone:
         return widths[0] if widths[0] > 1 else (tensors[0].name,)
     names: list[str] = []
     for tensor, width in zip(tensors, widths, strict=True):

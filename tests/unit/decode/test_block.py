@@ -6,8 +6,10 @@ import math
 import struct
 from typing import Any
 
+import numpy as np
 import pytest
 
+from agent.decode import arrays
 from agent.decode import block as blocks
 from agent.decode.block import Block, NotObserved, flat_values, numbers, numbers_by_column, table_of_columns, table_of_rows
 from agent.errors import DecodeError
@@ -110,7 +112,7 @@ def test_columns_of_numbers_go_the_short_way_only_if_nothing_is_odd() -> None:
         ([[]], "no_columns"),
         ([{}], "no_columns"),
         ([[1.0, [2.0]]], "shape"),
-        ([[0.0] * (blocks.MAX_COLUMNS + 1)], "too_many_columns"),
+        ([dict.fromkeys(map(str, range(blocks.MAX_COLUMNS + 1)), 0.0)], "too_many_columns"),
     ],
 )
 def test_what_is_no_table_is_refused(read: Any, items: list[Any], reason: str) -> None:
@@ -136,14 +138,49 @@ def test_nothing_to_read_is_not_observed() -> None:
         assert error.value.reason == "no_rows"
 
 
-def test_images_are_not_observed() -> None:
+def test_images_are_tables_where_they_are_too_wide_for_columns() -> None:
     image = [[0.0] * 65] * 64
-    with pytest.raises(NotObserved) as error:
-        table_of_rows([image])
-    assert error.value.reason == "too_wide"
-    with pytest.raises(NotObserved):
-        table_of_rows([{"image": image}])
+    for items in ([image], [{"image": image}]):
+        block = table_of_rows(items)
+        assert (block.names, block.rows, block.tables[0].tensor.shape) == ((), 1, (64, 65))
     assert table_of_rows([image[:63]]).width == 63 * 65
+
+
+def test_wide_rows_are_tables_where_they_are_numbers() -> None:
+    wide: list[Any] = [0.0] * blocks.MAX_COLUMNS
+    assert numbers([wide]).width == blocks.MAX_COLUMNS
+    for items in ([[*wide, None]], [[*wide, 1.0], [*wide, 2.0]]):
+        block = numbers(items)
+        assert (block.names, block.rows) == ((), len(items))
+        assert block.tables[0].values.shape == (len(items), blocks.MAX_COLUMNS + 1)
+    assert np.isnan(numbers([[*wide, None]]).tables[0].values[0, -1])
+    assert table_of_rows([[*wide, 10**400]]).tables[0].values[0, -1] == np.inf
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        ([[["x"] * 65] * 64], "too_wide"),
+        ([{"image": [[True] * 65] * 64}], "too_wide"),
+        ([{"image": [[0.0] * 65] * 64}, {}], "too_wide"),
+        ([{"image": [[0.0] * 65] * 64}, {"image": None}], "too_wide"),
+        ([["x"] * (blocks.MAX_COLUMNS + 1)], "too_wide"),
+        ([[[0.0] * 65] * 64, [[0.0] * 64] * 65], "ragged"),
+        ([{"image": [[0.0] * 65] * 64}, {"image": [[0.0] * 64] * 65}], "ragged"),
+        ([{"image": [*[[0.0] * 65] * 64, [0.0]]}], "shape"),
+    ],
+)
+def test_wide_arrays_that_are_no_table(items: list[Any], reason: str) -> None:
+    with pytest.raises(DecodeError) as error:
+        table_of_rows(items)
+    assert error.value.reason == reason
+
+
+def test_a_table_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "MAX_TABLE_VALUES", 5000)
+    with pytest.raises(DecodeError) as error:
+        table_of_rows([[[0.0] * 65] * 64] * 2)
+    assert error.value.reason == "too_many_values"
 
 
 def test_records_with_ever_new_keys_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,8 +78,11 @@ def test_an_escape_could_hide_a_bracket() -> None:
     assert rows_of(b'{"instances": [1, 2], "x": "\\n"}') is None
 
 
-def test_too_many_columns_are_left_to_the_complete_way() -> None:
-    assert rows_of({"instances": [[0] * 10_001]}) is None
+def test_rows_that_are_too_wide_for_columns_are_a_table() -> None:
+    block = large_rows(json.dumps({"instances": [[*range(10_001)]]}).encode(), ("instances",))
+    assert block is not None
+    assert (block.names, block.rows) == ((), 1)
+    assert block.tables[0].values.tolist() == [[*range(10_001)]]
 
 
 def test_one_parser_serves_all_and_is_given_back() -> None:

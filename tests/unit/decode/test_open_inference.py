@@ -222,7 +222,8 @@ def test_large_data_with_other_values_is_read_the_complete_way(odd: Any) -> None
         ([tensor("x", [2], [1, 2]), tensor("y", [3], [1, 2, 3])], "shape"),
         ([tensor("x", [1], [1]), tensor("x", [1], [2])], "duplicate_names"),
         ([tensor("x", [1], [1]), tensor("y" * 300, [1, 2], [2, 3])], "name_too_long"),
-        ([tensor("x", [1, 20_000], [0] * 20_000)], "too_many_columns"),
+        ([tensor("x", [1, 6_000], [0] * 6_000), tensor("y", [1, 6_000], [0] * 6_000)], "too_many_columns"),
+        ([tensor("x", [1, 20_000], [0] * 20_000)] * 2, "duplicate_names"),
         ([{"name": "x", "shape": [1], "datatype": "FP32"}], "fields"),
         ([{"name": "x", "data": [1]}], "fields"),
         ([tensor("x", [1.5], [1])], "fields"),  # type: ignore[list-item]  # wrong on purpose
@@ -244,7 +245,7 @@ def test_what_does_not_fit_is_counted(inputs: Any, reason: str) -> None:
         ([{"name": "x", "shape": [1, 4], "parameters": {"shared_memory_region": "r"}}], "shared_memory"),
         ([], "no_rows"),
         ([tensor("x", [0, 4], [])], "no_rows"),
-        ([tensor("x", [1, 65, 64], [0] * 65 * 64)], "too_wide"),
+        ([tensor("x", [1, 65, 64], ["0"] * 65 * 64)], "too_wide"),
     ],
 )
 def test_nothing_to_see_is_not_observed(inputs: Any, reason: str) -> None:

@@ -173,7 +173,7 @@ def test_text_that_is_cut_short_is_no_json() -> None:
     [
         ([], b"", "no_rows"),
         ([raw("x", "FP32", [0, 4], 0)], b"", "no_rows"),
-        ([raw("x", "UINT8", [1, 65, 64], 65 * 64)], bytes(65 * 64), "too_wide"),
+        ([raw("x", "BOOL", [1, 65, 64], 65 * 64)], bytes(65 * 64), "too_wide"),
         ([{"name": "x", "shape": [4], "parameters": {"shared_memory_region": "r", "binary_data_size": 4}}], b"", "shared_memory"),
     ],
 )

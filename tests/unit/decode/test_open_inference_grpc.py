@@ -188,14 +188,14 @@ FAULTS = {
     "duplicate_names": [request(*[tensor("x", "FP32", [1], fp32_contents=[1])] * 2)],
     "too_many_columns": [
         request(*[tensor("", "", [])] * (MAX_COLUMNS + 1)),
-        request(tensor("x", "UINT8", [1, MAX_COLUMNS + 1]), raw=(bytes(MAX_COLUMNS + 1),)),
+        request(*[tensor(name, "UINT8", [1, MAX_COLUMNS]) for name in "xy"], raw=(bytes(MAX_COLUMNS),) * 2),
     ],
     "protobuf": [b"\xff", b"\x0a\x02\xff\xff", b"\x2a\x02\x1a\xff"],
     "not observed: no_rows": [
         b"", request(), request(tensor("x", "FP32", [0])), request(tensor("x", "FP32", [0, 5]), raw=(b"",)),
         request(tensor("x", "FP32", [5, 0]), raw=(b"",)),
     ],
-    "not observed: too_wide": [request(tensor("x", "UINT8", [1, 3, 2000]), raw=(bytes(6000),))],
+    "not observed: too_wide": [request(tensor("x", "BOOL", [1, 3, 2000]), raw=(bytes(6000),))],
 }  # fmt: skip
 
 

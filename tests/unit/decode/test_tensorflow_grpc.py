@@ -198,12 +198,14 @@ FAULTS: dict[str, list[Any]] = {
         tensor("DT_FLOAT", [1, HUGE], float_val=[1]), tensor("DT_STRING", [1000, 2**20], string_val=[b"x"]),
         tensor("DT_INT8", [MAX_ROWS, 3], int_val=[1, 2]), tensor("DT_HALF", [1, MAX_PADDED_CELLS + 1]),
     ],
-    "too_many_columns": [tensor("DT_FLOAT", [1, MAX_COLUMNS + 1])],
     "size": [
         tensor("DT_FLOAT", [HUGE // 1000, HUGE], tensor_content=b"1234"), tensor("DT_STRING", [1, HUGE], tensor_content=b"ab"),
     ],
     "not observed: no_rows": [tensor("DT_FLOAT", [0]), tensor("DT_FLOAT", [3, 0])],
-    "not observed: too_wide": [tensor("DT_FLOAT", [1, 100, 100])],
+    "not observed: too_wide": [
+        tensor("DT_FLOAT", [1, 100, 100]), tensor("DT_FLOAT", [1, MAX_COLUMNS + 1]),
+        tensor("DT_BOOL", [1, 100, 100], tensor_content=bytes(10_000)),
+    ],
 }  # fmt: skip
 
 
@@ -281,7 +283,7 @@ def test_examples_that_cannot_be_read() -> None:
     assert reason_of(examples(), read_examples) == "not observed: no_rows"
     assert reason_of(b"", read_examples) == "not observed: no_rows"
     assert reason_of(examples(example()), read_examples) == "no_columns"
-    assert reason_of(examples(example(a=[1] * 5000)), read_examples) == "not observed: too_wide"
+    assert reason_of(examples(example(a=[b"1"] * 5000)), read_examples) == "not observed: too_wide"
     assert reason_of(b"\x12", read_examples) == "protobuf"
 
 

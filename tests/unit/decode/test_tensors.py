@@ -113,7 +113,7 @@ def test_datatypes_that_are_no_numbers_are_refused(datatype: str) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "reason"),
-    [((-1, 2), "shape"), ((1,) * 9, "shape"), ((0, 4), "no_rows"), ((4, 0), "no_rows"), ((1, 65, 64), "too_wide")],
+    [((-1, 2), "shape"), ((1,) * 9, "shape"), ((0, 4), "no_rows"), ((4, 0), "no_rows")],
 )
 def test_shapes_without_a_table(shape: Sequence[int], reason: str) -> None:
     with pytest.raises(DecodeError) as error:
@@ -196,3 +196,24 @@ def test_what_is_no_table_is_refused(given: list[Any], reason: str) -> None:
 def test_a_block_says_what_it_is_of() -> None:
     block = block_of_columns(parts(("a", 1, [1.0])), "2", "m", "id-1")
     assert (block.version, block.model, block.id) == ("2", "m", "id-1")
+
+
+@pytest.mark.parametrize("begin", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x10\x00\x00\x00WEBP", b"BM"])
+def test_image_files_are_text_of_one_character_a_byte(begin: bytes) -> None:
+    image = begin + bytes(range(256))
+    (text,) = strings_of(words(image), 1)
+    assert text.encode("latin-1") == image
+
+
+def test_wide_tensors_are_tables_beside_named_columns() -> None:
+    image = np.arange(2 * 65 * 64, dtype=np.float32)
+    wide = (TensorType("img", "FP32", (65, 64)), 2, image)
+    alone = block_of_columns([wide])
+    assert (alone.names, alone.rows, alone.values, alone.tensors) == ((), 2, b"", ())
+    assert alone.tables[0].values.dtype == np.float32
+    assert (alone.tables[0].values == image.reshape(2, -1)).all()
+    vector = (TensorType("x", "FP64", (2,)), 2, np.arange(4.0))
+    block = block_of_columns([vector, wide, (TensorType("age", "INT8", ()), 2, (1, 2))])
+    assert block.names == ("x[0]", "x[1]", "age")
+    assert [table.tensor.name for table in block.tables] == ["img"]
+    assert block_of_columns([wide, vector]).names == ("x[0]", "x[1]")
