@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +14,7 @@ import yaml
 
 from agent.config import load
 from agent.profile.read import read
-from tests.parts import free_ports, program
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+from tests.integration.parts_examples import EXAMPLES, run_elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -86,36 +83,7 @@ def test_settings_of_the_script_are_settings_of_the_program(path: Path) -> None:
     load(named)
 
 
-# The scripts, run
-
-
-PORTS = ("8000", "8001", "8080", "8081", "9464", "9465")
-"""Ports that the examples name, in files that are run."""
-
-
-def run_elsewhere(tmp_path: Path, name: str) -> str:
-    """Run a copy of an example with ports that are free; give what it prints."""
-    outrider = shutil.which("outrider", path=str(Path(sys.executable).parent)) or pytest.skip("outrider is not installed")
-    for needed in ("curl", "openssl"):
-        program(needed)
-    free = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
-    named = re.compile(r"\b(" + "|".join(PORTS) + r")\b")
-    for source in (EXAMPLES / "grpc", EXAMPLES / "tls"):
-        (tmp_path / source.name).mkdir()
-        for path in source.glob("*.*"):
-            copy = tmp_path / source.name / path.name
-            copy.write_text(re.sub(named, lambda match: free[match[0]], path.read_text()))
-            copy.chmod(path.stat().st_mode)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OUTRIDER_", "OTEL_"))}
-    environment |= {
-        "PATH": f"{Path(outrider).parent}{os.pathsep}{os.environ['PATH']}",
-        "OUTRIDER_ADMIN": f"127.0.0.1:{free['9464']}",
-        "OUTRIDER_HEALTH": f"127.0.0.1:{free['9465']}",
-    }
-    script = str(tmp_path / name / "run.sh")
-    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=False, timeout=110)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+# The scripts, run. Those of real model servers are run in tests/integration/real.
 
 
 PRICES = "[162.8, 225.8, 337.6, 167.0, 277.7]"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.integration.parts_examples import EXAMPLES, run_elsewhere
 from tests.integration.real.environments import MLFLOW
 from tests.integration.real.servers import mlflow
 from tests.integration.real.watched import Client, Watched, client, watch
@@ -54,3 +57,14 @@ def test_areas_in_square_feet_drift(watched: Watched) -> None:
 
 def test_each_call_is_read(watched: Watched) -> None:
     watched.check_counts("invocations")
+
+
+def test_the_example_finds_the_other_unit(tmp_path: Path) -> None:
+    printed = run_elsewhere(tmp_path, "mlflow", programs=[MLFLOW.require().parent])
+    calm, shifted = re.findall(r"^(\w+): \d+ rows in the window$", printed, re.MULTILINE)
+    assert (calm, shifted) == ("ok", "drifted")
+    assert re.findall(r"^  (\w+) +drifted ", printed, re.MULTILINE) == ["area_m2", "price"]
+    readme = (EXAMPLES / "mlflow" / "README.md").read_text()
+    for text in (printed, readme):
+        read = re.findall(r"^outrider_(\w+)_total\{format=\"([\w-]+)\"", text, re.MULTILINE)
+        assert read == [(what, name) for what in ("decoded", "rows") for name in ("invocations",)]
