@@ -70,6 +70,10 @@ MAX_ROWS = 1 << 20
 MAX_PADDED_CELLS = 1 << 21
 """Records with different keys are padded to the union of the keys, which grows with rows x keys: this bounds it."""
 
+MAX_REPEATED_CELLS = 1 << 18
+"""What is said once for all rows is filled into each of them up to so many cells, where each cell takes Python objects: texts,
+and the context of examples. A body of some bytes would be megabytes otherwise."""
+
 MAX_STEM = 256
 """A name of more characters is not made into ``name[0]``, ``name[1]``, ...: each of thousands of columns would carry it."""
 

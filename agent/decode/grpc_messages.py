@@ -161,7 +161,8 @@ def _join(read: Callable[[bytes], Block], messages: list[bytes]) -> Block:
             block = read(message)
         except DecodeError as error:
             if error.reason != "no_rows":
-                left_out.append(error)
+                error.__context__ = None
+                left_out.append(error.with_traceback(None))  # thousands of them would hold the frames they came from
             continue
         if blocks and _layout(block) != _layout(blocks[0]):
             left_out.append(DecodeError("grpc", "other_layout"))

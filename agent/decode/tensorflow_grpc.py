@@ -25,7 +25,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_PADDED_CELLS, Block, NotObserved, Scalar, pack_flat, table_of_rows
+from agent.decode.block import (
+    MAX_COLUMNS,
+    MAX_FLATTENED,
+    MAX_PADDED_CELLS,
+    MAX_REPEATED_CELLS,
+    Block,
+    NotObserved,
+    Scalar,
+    pack_flat,
+    table_of_rows,
+)
 from agent.decode.format import GRPC, Format
 from agent.decode.grpc_messages import by_message, parser
 from agent.decode.proto.tensorflow_serving_pb2 import (
@@ -133,7 +143,7 @@ def _examples(given: Input, spec: ModelSpec) -> Block:
     else:
         examples, context = given.example_list.examples, {}
     _check_count(examples)
-    if len(context) * len(examples) > MAX_PADDED_CELLS:
+    if sum([len(values) or 1 for values in context.values()]) * len(examples) > MAX_REPEATED_CELLS:
         raise DecodeError(NAME, "too_many_values")
     rows = [context | _features(example) for example in examples]
     several = {name for row in rows for name, values in row.items() if len(values) > 1}

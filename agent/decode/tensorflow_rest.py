@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from agent.decode.block import MAX_PADDED_CELLS, Block, numbers, table_of_rows
+from agent.decode.block import MAX_RANK, MAX_REPEATED_CELLS, Block, numbers, table_of_rows
 from agent.decode.format import JSON, Format, by_body
 from agent.decode.json_text import JSON_FAULTS, JsonText
 from agent.decode.opaque import without_base64
@@ -72,11 +72,13 @@ def read_examples(body: bytes) -> Block:
     except JSON_FAULTS as error:
         request = _REQUEST.loose(body, error)
     context = request.context or {}
-    if len(context) * len(request.examples) > MAX_PADDED_CELLS:
+    if context and cells_of(context) * len(request.examples) > MAX_REPEATED_CELLS:
         raise DecodeError(_NAME, "too_many_values")
     examples = request.examples
     if b'"b64"' in body:
         context, examples = without_base64(context), without_base64(examples)
+        if {dict} != {type(context), *map(type, examples)}:
+            raise DecodeError(_NAME, "fields")  # {"b64": ...} is a value, and in the place of a row
     lists = {
         name
         for features in chain((context,), examples)
@@ -92,6 +94,14 @@ def read_examples(body: bytes) -> Block:
             for example in examples
         ]
     )
+
+
+def cells_of(value: Any, depth: int = 0) -> int:
+    """Count the scalars in JSON; what is empty, or nested too deeply for a row, counts as one."""
+    if depth > MAX_RANK or type(value) not in (list, dict):
+        return 1
+    items = value.values() if type(value) is dict else value
+    return sum([cells_of(item, depth + 1) for item in items]) or 1
 
 
 def read_regression(body: bytes) -> Block:

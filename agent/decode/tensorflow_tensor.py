@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from agent.batch import TensorType
 from agent.decode.arrays import is_wide
-from agent.decode.block import MAX_PADDED_CELLS, MAX_RANK, MAX_ROWS, NotObserved, Scalar
+from agent.decode.block import MAX_PADDED_CELLS, MAX_RANK, MAX_REPEATED_CELLS, MAX_ROWS, NotObserved, Scalar
 from agent.decode.proto.tensorflow_serving_pb2 import DataType, TensorProto
 from agent.decode.tensors import Part, array_of, shape_of, text_of
 from agent.errors import DecodeError
@@ -112,15 +112,15 @@ def _numbers(datatype: str, tensor: TensorProto, count: int) -> NDArray[Any]:
 def _texts(_datatype: str, tensor: TensorProto, count: int) -> Sequence[Scalar]:
     if tensor.tensor_content:
         return _listed_texts(tensor.tensor_content, count)
-    _check_fill(len(tensor.string_val), count)
+    _check_fill(len(tensor.string_val), count, MAX_REPEATED_CELLS)
     texts = [text_of(value) for value in tensor.string_val] or [""]
     return texts if len(texts) == count else texts + texts[-1:] * (count - len(texts))
 
 
-def _check_fill(given: int, count: int) -> None:
+def _check_fill(given: int, count: int, most: int = MAX_PADDED_CELLS) -> None:
     if given > count:
         raise DecodeError(NAME, "shape")
-    if given < count > MAX_PADDED_CELLS:
+    if given < count > most:
         raise DecodeError(NAME, "too_many_values")
 
 

@@ -84,7 +84,8 @@ def check(result: Decoded, exchanges: list[Exchange]) -> None:
         assert batch.inputs.rows + batch.outputs.rows > 0
         for side in (batch.inputs, batch.outputs):
             assert len(side.names) == len(side.columns) == len(set(side.names))
-            assert bool(side.names) == bool(side.rows)
+            assert bool(side.names or side.tables) == bool(side.rows)
+            assert all(table.values.shape[0] == side.rows and table.values.ndim == 2 for table in side.tables)
             assert all(column.shape == (side.rows,) for column in side.columns)
             for column in side.columns:
                 assert column.dtype == float or {type(value) for value in column} <= {str, bool, int, float, type(None)}

@@ -203,3 +203,9 @@ def test_rows_of_scalars_are_joined() -> None:
         [Block(("a", "b"), False, 1, [("x", 1)], version="1"), Block(("a", "b"), False, 1, [("y", None)], version="1")]
     )
     assert (block.rows, block.values, block.version) == (2, [("x", 1), ("y", None)], "1")
+
+
+def test_what_is_left_out_holds_no_frames() -> None:
+    left_out = read_all("a:1", "!shape", "b:1", "!size").left_out
+    assert len(left_out) == 3
+    assert all(error.__traceback__ is None and error.__context__ is None for error in left_out)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.batch import Batch, TensorType
-from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_PADDED_CELLS, MAX_ROWS, NotObserved
+from agent.decode.block import MAX_COLUMNS, MAX_FLATTENED, MAX_PADDED_CELLS, MAX_REPEATED_CELLS, MAX_ROWS, NotObserved
 from agent.decode.decoder import Decoded, Decoder
 from agent.decode.proto import tensorflow_serving_pb2 as pb
 from agent.decode.tensorflow_grpc import (
@@ -196,6 +196,7 @@ FAULTS: dict[str, list[Any]] = {
     ],
     "too_many_values": [
         tensor("DT_FLOAT", [1, HUGE], float_val=[1]), tensor("DT_STRING", [1000, 2**20], string_val=[b"x"]),
+        tensor("DT_STRING", [MAX_REPEATED_CELLS + 1]),
         tensor("DT_INT8", [MAX_ROWS, 3], int_val=[1, 2]), tensor("DT_HALF", [1, MAX_PADDED_CELLS + 1]),
     ],
     "size": [
@@ -349,3 +350,9 @@ def test_messages_of_many_empty_things_are_refused() -> None:
     assert reason_of(examples(*[example()] * (MAX_EXAMPLES + 1)), read_examples) == "too_many_rows"
     assert reason_of(classified(*[[]] * (MAX_EXAMPLES + 1)).SerializeToString(), read_classes) == "too_many_rows"
     assert reason_of(classified([("", 0)] * (MAX_FLATTENED + 1)).SerializeToString(), read_classes) == "not observed: too_wide"
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3, 4], [1.0] * 4, [b""] * 4])
+def test_a_context_is_not_copied_without_bounds(values: list[Any]) -> None:
+    rows = [example()] * (MAX_REPEATED_CELLS // 4 + 1)
+    assert reason_of(examples(*rows, context=example(c=values)), read_examples) == "too_many_values"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent.decode.block import MAX_REPEATED_CELLS
 from agent.decode.decoder import Decoder
 from agent.decode.tensorflow_rest import read_classes, read_examples, read_regression
 from agent.errors import DecodeError
@@ -92,3 +93,18 @@ def test_a_context_is_not_copied_without_bounds() -> None:
     with pytest.raises(DecodeError) as error:
         read_examples(body.encode())
     assert error.value.reason == "too_many_values"
+
+
+@pytest.mark.parametrize("value", ["[1, 2, 3, 4]", '{"a": [[1, 2], [3, 4]]}', "[[], [], [], []]"])
+def test_lists_of_a_context_count_as_their_values(value: str) -> None:
+    body = f'{{"context": {{"c": {value}}}, "examples": [{",".join(["{}"] * (MAX_REPEATED_CELLS // 4 + 1))}]}}'
+    with pytest.raises(DecodeError) as caught:
+        read_examples(body.encode())
+    assert caught.value.reason == "too_many_values"
+
+
+@pytest.mark.parametrize("body", ['{"examples": [{"b64": "YQ=="}]}', '{"examples": [{"a": 1}], "context": {"b64": ""}}'])
+def test_bytes_are_no_rows(body: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        read_examples(body.encode())
+    assert caught.value.reason == "fields"
