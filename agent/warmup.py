@@ -2,7 +2,7 @@
 
 Tensors of more than one dimension a row, lists under one name with more than `MAX_LISTED` values, and rows without names with
 more than `MAX_UNNAMED` are taken for vectors or images, and their summaries are learned. Texts that look like prose are
-summarised as in a profile.
+summarised as in a profile, and so are image files. Tensors too wide for columns are not learned: rows would take a megabyte each.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from agent.batch import Batch, Side, TensorType, Values
 from agent.errors import ProfileError
 from agent.profile.build import build
 from agent.profile.schema import Schema, schema_of
+from agent.summarise.image_file import bytes_of, is_image
 from agent.validate.summaries import shape_of_names
 
 MAX_LISTED = 64
@@ -122,4 +123,14 @@ def _shape(stem: str, side: Side, width: int) -> tuple[int, ...]:
 def _joined(columns: list[Values]) -> Values:
     if len({column.dtype for column in columns}) > 1:
         columns = [column.astype(object) for column in columns]
-    return np.concatenate(columns)
+    return _files(np.concatenate(columns))
+
+
+def _files(column: Values) -> Values:
+    """Give image files as bytes, which a profile is made from, where they came as text."""
+    first = next((value for value in column.tolist() if value is not None), None) if column.dtype == object else None
+    if not is_image(bytes_of(first) or b""):
+        return column
+    files = np.empty(len(column), dtype=object)
+    files[:] = list(map(bytes_of, column))
+    return files

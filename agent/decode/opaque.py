@@ -1,7 +1,8 @@
 """Bytes that stand where a value should be: base64 in JSON, a part of a form, a body that is no table.
 
-No statistic is made of bytes. So text stands for itself, to be monitored as text, and everything else (an image, a pickled
-object, a serialized example) is its size in bytes, a number whose drift says that other things are sent than before.
+No statistic is made of bytes. So text stands for itself, to be monitored as text, and everything else (a pickled object, a
+serialized example) is its size in bytes, a number whose drift says that other things are sent than before. Only an image file in
+base64 is text of one character a byte, which the summaries of images take.
 """
 
 from __future__ import annotations
@@ -10,6 +11,13 @@ import base64
 from typing import Any
 
 from agent.decode.block import MAX_RANK
+
+_IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+
+
+def begins_as_image(raw: bytes) -> bool:
+    """Tell whether bytes begin as PNG, JPEG, GIF, WebP or BMP do; what only looks like one is told apart by its summaries."""
+    return raw.startswith(_IMAGES) or raw[8:12] == b"WEBP" or (raw[:2] == b"BM" and raw[6:10] == bytes(4))
 
 
 def value_of(raw: bytes) -> str | int:
@@ -28,9 +36,10 @@ def value_of_base64(text: str) -> str | int:
     What is no base64 is the text that it is.
     """
     try:
-        return value_of(base64.b64decode(text.translate(_USUAL_ALPHABET) + "=" * (-len(text) % 4), validate=True))
+        raw = base64.b64decode(text.translate(_USUAL_ALPHABET) + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         return text
+    return raw.decode("latin-1") if begins_as_image(raw) else value_of(raw)
 
 
 _USUAL_ALPHABET = str.maketrans("-_", "+/")

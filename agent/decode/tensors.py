@@ -40,6 +40,7 @@ from agent.decode.block import (
     block_of,
     pack_flat,
 )
+from agent.decode.opaque import begins_as_image
 from agent.errors import DecodeError
 
 NOT_TEXT = "(bytes)"
@@ -65,9 +66,6 @@ _CODES = {
 
 _SIZES = {datatype: np.dtype(dtype).itemsize for datatype, dtype in DATATYPES.items()}
 _LENGTH = struct.Struct("<I").unpack_from
-
-_IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
-"""How PNG, JPEG, GIF, WebP and BMP begin. What only looks like one is told apart where it is read."""
 
 
 class _Unpackers(dict[tuple[str, int], Callable[[bytes | memoryview], tuple[Any, ...]]]):
@@ -178,7 +176,7 @@ def text_of(element: bytes) -> str:
     try:
         return element.decode()
     except UnicodeDecodeError:
-        return element.decode("latin-1") if element.startswith(_IMAGES) else NOT_TEXT
+        return element.decode("latin-1") if begins_as_image(element) else NOT_TEXT
 
 
 def part_of(tensor: RawTensor) -> Part:

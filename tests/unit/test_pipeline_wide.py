@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -153,30 +154,60 @@ def test_darker_photographs_drift(name: str) -> None:
     check(224, LARGE[name], 30)
 
 
-def test_image_files_as_bytes_drift() -> None:
+def png(image: Pictures) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def in_base64(image: Pictures) -> Exchange:
+    file = {"b64": base64.b64encode(png(image)).decode()}
+    return json_exchange(V1, {"instances": [{"img": file}]}, {"predictions": [0.5]})
+
+
+def alone_in_base64(image: Pictures) -> Exchange:
+    return json_exchange(V1, {"instances": [{"b64": base64.b64encode(png(image)).decode()}]}, {"predictions": [0.5]})
+
+
+def raw_bytes(image: Pictures) -> Exchange:
+    data = struct.pack("<I", len(png(image))) + png(image)
+    given = {"name": "img", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(data)}}
+    head = json.dumps({"inputs": [given]}).encode()
+    extra = f"Inference-Header-Content-Length: {len(head)}\r\n"
+    request = request_bytes(V2, head + data, "application/octet-stream", extra=extra)
+    return exchange(request, response_bytes(json.dumps(ANSWER).encode()))
+
+
+def grpc_bytes(image: Pictures) -> Exchange:
     pb: Any = open_inference_pb2
+    given = pb.InferTensor(name="img", datatype="BYTES", shape=[1])
+    given.contents.bytes_contents.append(png(image))
+    answer = pb.InferTensor(name="y", datatype="FP32", shape=[1])
+    answer.contents.fp32_contents.append(0.5)
+    request = pb.ModelInferRequest(model_name="demo", inputs=[given])
+    return grpc_exchange(
+        "/inference.GRPCInferenceService/ModelInfer", request, pb.ModelInferResponse(model_name="demo", outputs=[answer])
+    )
 
-    def png(image: Pictures) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "png")
-        return buffer.getvalue()
 
-    def call(image: Pictures) -> Exchange:
-        given = pb.InferTensor(name="img", datatype="BYTES", shape=[1])
-        given.contents.bytes_contents.append(png(image))
-        answer = pb.InferTensor(name="y", datatype="FP32", shape=[1])
-        answer.contents.fp32_contents.append(0.5)
-        request = pb.ModelInferRequest(model_name="demo", inputs=[given])
-        return grpc_exchange(
-            "/inference.GRPCInferenceService/ModelInfer", request, pb.ModelInferResponse(model_name="demo", outputs=[answer])
-        )
+@pytest.mark.parametrize("call", [grpc_bytes, raw_bytes, in_base64, alone_in_base64])
+@pytest.mark.parametrize(("light", "wanted"), [(150.0, Decision.OK), (90.0, Decision.DRIFTED)])
+def test_darker_image_files_drift(call: Callable[[Pictures], Exchange], light: float, wanted: Decision) -> None:
+    monitor = pipeline(build({"img": [png(image) for image in pictures(60, 32, 1)]}), OUTRIDER_MIN_ROWS="10")
+    play(monitor, [call(image) for image in pictures(60, 32, 2, light)])
+    assert reports(monitor)["img.width"].decision is Decision.OK
+    assert reports(monitor)["img.brightness"].decision is wanted
+    assert monitor.activity.undecoded == {}
 
-    profile = build({"img": [png(image) for image in pictures(60, 32, 1)]})
-    for light, wanted in ((150.0, Decision.OK), (90.0, Decision.DRIFTED)):
-        monitor = pipeline(profile, OUTRIDER_MIN_ROWS="10")
-        play(monitor, [call(image) for image in pictures(60, 32, 2, light)])
-        assert reports(monitor)["img.width"].decision is Decision.OK
-        assert reports(monitor)["img.brightness"].decision is wanted
+
+def test_image_files_are_learned_without_a_profile() -> None:
+    monitor = pipeline(None, OUTRIDER_WARMUP_ROWS="60", OUTRIDER_MIN_ROWS="10")
+    play(monitor, [in_base64(image) for image in pictures(60, 32, 1)])
+    assert monitor.schema is not None
+    play(monitor, [in_base64(image) for image in pictures(60, 32, 2, light=90.0)])
+    found = reports(monitor)
+    assert found["img.brightness"].decision is Decision.DRIFTED
+    assert found["img.width"].decision is Decision.OK
 
 
 @pytest.mark.parametrize(

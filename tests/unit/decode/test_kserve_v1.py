@@ -135,7 +135,7 @@ def test_bytes_are_text_or_a_size() -> None:
     batch = decode_one(
         {"instances": [{"image": {"b64": image}, "word": {"b64": "Z3LDvG4"}, "age": 3}]}, {"predictions": [{"b64": "YQ=="}]}
     )
-    assert as_lists(batch.inputs) == {"image": [100.0], "word": ["grün"], "age": [3.0]}
+    assert as_lists(batch.inputs) == {"image": ["\x89PNG\r\n\x1a\n" + "\0" * 92], "word": ["grün"], "age": [3.0]}
     assert as_lists(batch.outputs) == {"0": ["a"]}
 
 

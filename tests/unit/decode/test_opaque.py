@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.decode.opaque import value_of, value_of_base64, without_base64
+from agent.decode.opaque import begins_as_image, value_of, value_of_base64, without_base64
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_text_is_itself_and_the_rest_its_size(raw: bytes, value: str | int) -> N
 
 @given(st.binary(max_size=50))
 def test_base64_of_any_alphabet(raw: bytes) -> None:
-    wanted = value_of(raw)
+    wanted = raw.decode("latin-1") if begins_as_image(raw) else value_of(raw)
     for text in (base64.b64encode(raw), base64.urlsafe_b64encode(raw), base64.b64encode(raw).rstrip(b"=")):
         assert value_of_base64(text.decode()) == wanted
 

@@ -198,7 +198,9 @@ def test_a_block_says_what_it_is_of() -> None:
     assert (block.version, block.model, block.id) == ("2", "m", "id-1")
 
 
-@pytest.mark.parametrize("begin", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x10\x00\x00\x00WEBP", b"BM"])
+@pytest.mark.parametrize(
+    "begin", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x10\x00\x00\x00WEBP", b"BM\xff\0\0\0\0\0\0\0"]
+)
 def test_image_files_are_text_of_one_character_a_byte(begin: bytes) -> None:
     image = begin + bytes(range(256))
     (text,) = strings_of(words(image), 1)
