@@ -23,7 +23,9 @@ from typing import Any
 import msgspec
 from google.protobuf import json_format
 
-from agent.decode.any_json import table_of
+from agent.batch import TensorType
+from agent.decode.any_json import table_of as table_of_json
+from agent.decode.arrays import is_wide, table_of
 from agent.decode.block import (
     MAX_COLUMNS,
     MAX_RANK,
@@ -142,7 +144,7 @@ def block_of_message(message: Message | AnyMessage, *, is_row: bool) -> Block:
 def _other(message: Message | AnyMessage, *, is_row: bool) -> Block:
     if isinstance(message, AnyMessage):
         if message.json_data is not msgspec.UNSET:
-            return table_of(message.json_data, flat_list_is_row=is_row)
+            return table_of_json(message.json_data, flat_list_is_row=is_row)
         if message.str_data is not None:
             return table_of_rows([message.str_data])
         if message.bin_data is not None:
@@ -182,6 +184,8 @@ def _array(values: Sequence[Any], shape: Sequence[int], names: tuple[str, ...], 
     rows, width = shape_of(shape)
     if len(values) != rows * width:
         raise DecodeError(_NAME, "shape")
+    if is_wide(shape[1:]):
+        return Block((), True, rows, b"", tables=(table_of(TensorType("", "", tuple(shape[1:])), rows, values),))
     if width <= MAX_COLUMNS and set(map(type, values)) == {float}:
         return _named(Block(width, True, rows, pack_flat(values)), names)
     return _named(block_of(width, [values[at : at + width] for at in range(0, len(values), width)]), names)
