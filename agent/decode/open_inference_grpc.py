@@ -45,24 +45,24 @@ _parse_response = parser(ModelInferResponse)
 _parse_stream_answer = parser(StreamAnswer)
 
 
-def _is_request_without_values(message: bytes) -> bool:
+def _id_of_request(message: bytes) -> str | None:
     try:
         request = _parse_request(message)
     except DecodeError:
-        return False
-    return len(request.inputs) == 1 and not request.raw_input_contents
+        return None
+    return request.id if len(request.inputs) == 1 and not request.raw_input_contents else None
 
 
-def _is_response_without_values(message: bytes) -> bool:
+def _id_of_response(message: bytes) -> str | None:
     try:
         response = _parse_response(message)
     except DecodeError:
-        return False
-    return len(response.outputs) == 1 and not response.raw_output_contents
+        return None
+    return response.id if len(response.outputs) == 1 and not response.raw_output_contents else None
 
 
-_request_rows = Rows(7, _is_request_without_values)
-_response_rows = Rows(6, _is_response_without_values)
+_request_rows = Rows(7, _id_of_request)
+_response_rows = Rows(6, _id_of_response)
 
 
 def read_inputs(message: bytes) -> Block:

@@ -28,8 +28,9 @@ def nothing_learned() -> Iterator[None]:
 
 
 def forget() -> None:
-    REQUESTS._known.clear()
-    RESPONSES._known.clear()
+    for rows in (REQUESTS, RESPONSES):
+        rows._known.clear()
+        rows._with_id.clear()
 
 
 def request(*values: float, model: str = "m", datatype: str = "FP32", letter: str = "f", **fields: Any) -> bytes:
@@ -78,9 +79,35 @@ def test_other_messages_are_parsed(other: dict[str, Any]) -> None:
     assert REQUESTS.read(request(1, 2, 3)) is None
 
 
-def test_messages_with_an_id_are_not_learned() -> None:
-    assert read_inputs(request(1, id="7")).id == "7"
-    assert REQUESTS._known == {}
+def test_ids_may_differ() -> None:
+    parsed = read_inputs(request(1, 2, id="one"))
+    again = REQUESTS.read(request(3, 4, id="two"))
+    assert again is not None
+    assert (again.id, values_of(again), again.names, again.tensors) == ("two", [3, 4], parsed.names, parsed.tensors)
+    read_outputs(response(1, id="é", model_name="m", model_version="3"))
+    answer = RESPONSES.read(response(2, id="ab", model_name="m", model_version="3"))
+    assert answer is not None
+    assert (answer.id, answer.version, values_of(answer)) == ("ab", "3", [2])
+
+
+@pytest.mark.parametrize("other", [{"id": "four"}, {"id": ""}, {"model": "n"}, {"model_version": "2"}, {"datatype": "FP64"}])
+def test_other_messages_than_those_with_the_id_are_parsed(other: dict[str, Any]) -> None:
+    read_inputs(request(1, 2, id="one"))
+    assert REQUESTS.read(request(1, 2, **{"id": "two", **other})) is None
+
+
+def test_ids_that_are_no_text_are_left() -> None:
+    read_inputs(request(1, 2, id="one"))
+    message = request(1, 2, id="two").replace(b"two", b"t\xffo")
+    assert REQUESTS.read(message) is None
+    assert outcome(message) == "protobuf"
+
+
+def test_places_that_only_look_like_the_id_are_not_learned() -> None:
+    assert read_inputs(request(1, id="x" * 200)).id == "x" * 200
+    assert read_inputs(request(1, id="7", model="\x1a\x017")).id == "7"
+    assert read_inputs(request(1, id="7") + b"\x1a\x018").id == "8"
+    assert REQUESTS._with_id == {}
 
 
 def test_values_that_are_not_the_end_are_not_learned() -> None:
@@ -98,6 +125,9 @@ def test_the_memory_is_bounded() -> None:
     for at in range(MAX_REMEMBERED + 10):
         read_inputs(request(at, model=f"{at}"))
     assert len(REQUESTS._known) == 10
+    for at in range(MAX_REMEMBERED + 10):
+        read_inputs(request(at, model=f"{at}", id="i"))
+    assert len(REQUESTS._with_id) == 10
     forget()
     read_inputs(request(1, model="m" * MAX_REMEMBERED_BYTES))
     assert REQUESTS._known == {}
@@ -115,7 +145,11 @@ floats = st.floats(width=32)
 
 @st.composite
 def messages(draw: st.DrawFn) -> bytes:
-    message = request(*draw(st.lists(floats, min_size=1, max_size=3)), model=draw(st.sampled_from(["", "m", "n"])))
+    message = request(
+        *draw(st.lists(floats, min_size=1, max_size=3)),
+        model=draw(st.sampled_from(["", "m", "n"])),
+        id=draw(st.sampled_from(["", "a", "b", "\x1a\x01a"])),
+    )
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(message)))
         end = min(len(message), at + draw(st.integers(0, 3)))
