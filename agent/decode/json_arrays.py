@@ -2,7 +2,8 @@
 
 simdjson parses the text to a tape, and copies an array's numbers from there into one buffer: 20 ns a value, where msgspec's
 floats and their packing take 33. The buffer is flat whatever the nesting was, so the nesting is proved apart: rows by their
-lengths, and that there are no other arrays by counting brackets.
+lengths, and that there are no other arrays by counting brackets. Rows that are arrays themselves (images) have too many arrays to
+ask each for its length: there the signs of the text that are neither digits nor space must be those of a regular array.
 
 What is not a regular table of numbers (missing values, text, duplicate keys, escapes, whole numbers beyond 64 bits, bare NaN)
 gives ``None``, and the caller's complete way reads it, or says what is wrong with it.
@@ -10,6 +11,7 @@ gives ``None``, and the caller's complete way reads it, or says what is wrong wi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,8 +20,8 @@ import simdjson
 from numpy.typing import NDArray
 
 from agent.batch import TensorType
-from agent.decode.arrays import table_of
-from agent.decode.block import MAX_COLUMNS, Block
+from agent.decode.arrays import is_wide, table_of
+from agent.decode.block import MAX_COLUMNS, MAX_RANK, Block
 from agent.decode.tensors import joined
 from agent.errors import DecodeError
 
@@ -89,6 +91,8 @@ def large_rows(body: bytes, *paths: Sequence[str], names: Sequence[str] = ()) ->
         if path is None:
             raise NotRegular
         data = _at(document, path)
+        if not names and _is_deep(data):
+            return _deep_rows(body, data)
         values, known = numbers_in(data)
         rows = len(data)
         width = len(values) // rows
@@ -105,6 +109,33 @@ def large_rows(body: bytes, *paths: Sequence[str], names: Sequence[str] = ()) ->
         return Block(columns, True, rows, joined([values.reshape(rows, width)], rows, width))
 
     return read_large(body, read)
+
+
+def _is_deep(data: Any) -> bool:
+    return isinstance(data[0], simdjson.Array) and len(data[0]) > 0 and isinstance(data[0][0], simdjson.Array)
+
+
+_NO_STRUCTURE = bytes(sign for sign in range(256) if sign not in b'[]{}:,"')
+
+
+def _deep_rows(body: bytes, data: Any) -> Block:
+    """Read rows that are arrays of arrays of numbers, where they are all that an object of one key holds."""
+    values = np.frombuffer(data.as_buffer(of_type="d"))
+    shape: list[int] = []
+    while isinstance(data, simdjson.Array):
+        shape.append(len(data))
+        data = data[0]
+    if len(shape) > MAX_RANK or math.prod(shape) != len(values):
+        raise NotRegular
+    structure = b""
+    for size in reversed(shape):
+        structure = b"[" + b",".join([structure] * size) + b"]"
+    if body.translate(None, _NO_STRUCTURE) != b'{"":' + structure + b"}":
+        raise NotRegular
+    rows, width = shape[0], len(values) // shape[0]
+    if is_wide(shape[1:]):
+        return Block((), True, rows, b"", tables=(table_of(TensorType("", "", tuple(shape[1:])), rows, values),))
+    return Block(width, True, rows, joined([values.reshape(rows, width)], rows, width))
 
 
 def _has(document: Any, path: Sequence[str]) -> bool:

@@ -6,10 +6,11 @@ import json
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agent.decode import json_arrays
-from agent.decode.block import Block
+from agent.decode.block import Block, table_of_rows
 from agent.decode.gather import side
 from agent.decode.json_arrays import MAX_KEPT, large_rows, read_large
 from tests.exchanges import as_lists
@@ -56,7 +57,7 @@ def test_names_from_beside() -> None:
     "text",
     [
         "[]", "[[]]", "[[], []]", "[[1, 2], [3]]", "[[1, 2], 3, 4]", "[3, [1, 2], 4]", "[1, [2]]", "[1, [2, 3], []]",
-        "[[1], [[2]]]", "[[[1]], [[2]]]", "[[1, 2], [[3], 4]]", "[[1], {}]", "[[1], [null]]", "[1, null]", "[true]", '["1"]',
+        "[[1], [[2]]]", "[[[1]], [[2], [3]]]", "[[1, 2], [[3], 4]]", "[[1], {}]", "[[1], [null]]", "[1, null]", "[true]", '["1"]',
         "[[1], [NaN]]", "[1e999]", "{}", "1", "null", '"x"', "[123456789012345678901234567890]", "[01]", "[1", "[1,]",
         '[[1], [2]], "instances": [[3], [4]]',
     ],
@@ -119,3 +120,36 @@ def test_no_part_of_the_body_is_kept() -> None:
     block = large_rows(body, ("instances",))
     assert block is not None
     assert sys.getrefcount(body) == before
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (1, 1, 1), (2, 40, 41, 3), (1, 65, 64)])
+def test_rows_that_are_arrays(shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(1).integers(-9, 99, size=shape)
+    body = json.dumps({"instances": array.tolist()}).encode()
+    block, wanted = large_rows(body, ("instances",)), table_of_rows(array.tolist())
+    assert block is not None
+    assert (block.names, block.rows) == (wanted.names, wanted.rows)
+    for got, other in zip(block.tables, wanted.tables, strict=True):
+        assert got.tensor == other.tensor
+        assert (got.values == other.values).all()
+    if not block.tables:
+        assert as_lists(side(block.names, True, [block.values])) == as_lists(side(wanted.names, True, [wanted.values]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"instances": [[[1], [2]], [[3]]]}',
+        '{"instances": [[[1], [2]], [[3, 4]]]}',
+        '{"instances": [[[1], 2]]}',
+        '{"instances": [[[1], [null]]]}',
+        '{"instances": [[[1], ["2"]]]}',
+        '{"instances": [[[1], [{"a": 2}]]]}',
+        '{"instances": [[[]]]}',
+        '{"instances": [[[1]]], "instances": [[[2]]]}',
+        '{"instances": [[[1]]], "parameters": [[[2]]]}',
+        '{"instances": [[[[[[[[[1]]]]]]]]]}',
+    ],
+)
+def test_rows_of_arrays_that_are_left_to_the_complete_way(body: str) -> None:
+    assert large_rows(body.encode(), ("instances",)) is None
