@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -17,6 +18,7 @@ def main() -> int:
 
         return run(os.environ)
     if words[:1] == ["monitor"]:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the proxy, which ends the monitor in order
         from agent.monitor import serve
 
         return serve(os.environ, int(words[1]))

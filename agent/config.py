@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
@@ -245,8 +246,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         for name in sorted(environ)
         if _is_ours(name) and name not in known
     ]
-    if not faults:
-        faults = _contradictions(values)
+    faults += _contradictions(values)
     if faults:
         raise ConfigError(faults)
     return Settings(**values)
@@ -268,30 +268,36 @@ def _is_ours(name: str) -> bool:
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """Say which values don't fit together; those that could not be read are in no contradiction."""
     faults = []
-    if values["pane_s"] > values["window_s"]:
-        faults.append("OUTRIDER_PANE is longer than OUTRIDER_WINDOW: make the window at least one pane long")
-    if values["window_s"] / values["pane_s"] > MAX_PANES:
-        faults.append(f"OUTRIDER_WINDOW holds more than {MAX_PANES} panes: make OUTRIDER_PANE longer")
-    if values["tap_bytes"] < 4 * values["capture_bytes"]:
+    pane_s, window_s = values.get("pane_s"), values.get("window_s")
+    if pane_s and window_s:
+        if pane_s > window_s:
+            faults.append("OUTRIDER_PANE is longer than OUTRIDER_WINDOW: make the window at least one pane long")
+        if window_s / pane_s > MAX_PANES:
+            faults.append(f"OUTRIDER_WINDOW holds more than {MAX_PANES} panes: make OUTRIDER_PANE longer")
+    if values.get("tap_bytes", inf) < 4 * values.get("capture_bytes", 0):
         # Half of the tap is for bodies, and one exchange has two of them.
         faults.append("OUTRIDER_TAP_BYTES is less than four times OUTRIDER_CAPTURE_BYTES: one exchange might not fit")
+    if bool(values["tls_cert"]) != bool(values["tls_key"]):
+        faults.append("OUTRIDER_TLS_CERT and OUTRIDER_TLS_KEY belong together: set both, or none")
     return faults + _address_conflicts(values)
 
 
 def _address_conflicts(values: Mapping[str, Any]) -> list[str]:
     faults = []
-    listen, upstream, ready = values["listen"], values["upstream"], values["ready"]
-    if len(listen) != len(upstream):
+    listen, upstream, ready = values.get("listen", ()), values.get("upstream", ()), values.get("ready", ())
+    if listen and upstream and len(listen) != len(upstream):
         numbers = f"OUTRIDER_LISTEN has {len(listen)} and OUTRIDER_UPSTREAM {len(upstream)}"
         faults.append(f"{numbers}: write one upstream for each address")
-    if len(ready) not in (1, len(upstream)):
+    if ready and upstream and len(ready) not in (1, len(upstream)):
         faults.append(f"OUTRIDER_READY has {len(ready)}, OUTRIDER_UPSTREAM {len(upstream)}: write one for all, or one for each")
-    if bool(values["tls_cert"]) != bool(values["tls_key"]):
-        faults.append("OUTRIDER_TLS_CERT and OUTRIDER_TLS_KEY belong together: set both, or none")
     seen: dict[Address, str] = {}
     names = [("OUTRIDER_LISTEN", address) for address in listen]
-    for name, address in (*names, ("OUTRIDER_ADMIN", values["admin"]), ("OUTRIDER_HEALTH", values["health"])):
+    names += [
+        (name, values[field]) for name, field in (("OUTRIDER_ADMIN", "admin"), ("OUTRIDER_HEALTH", "health")) if field in values
+    ]
+    for name, address in names:
         if address.port and address in seen:
             both = f"{name} and {seen[address]} are both {address}" if name != seen[address] else f"{name} has {address} twice"
             faults.append(f"{both}: give each a port of its own")

@@ -27,6 +27,8 @@ class Outcome(IntEnum):
     """The message was ambiguous or its head too long; the client got our 400 or 431."""
     TUNNEL = 5
     """The connection carried something that is not followed message by message."""
+    UNSEEN = 6
+    """The connection could not be followed any further; it went on as a tunnel, and how the call ended is not known."""
 
 
 class Flag:
@@ -167,6 +169,10 @@ class ProxyStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
         Connections beyond `OUTRIDER_MAX_CONNECTIONS`, answered with 503.
     connections_idle
         Connections closed because nothing happened on them for `OUTRIDER_IDLE_TIMEOUT`.
+    handshakes_failed
+        Client connections that never came through their TLS handshake.
+    upstreams
+        Each model server, as `OUTRIDER_UPSTREAM` names it, and 1 if it is ready, else 0.
     faults
         Errors of our own inside the proxy that were caught, and bytes that broke their protocol: the connection went on as a
         tunnel.
@@ -206,6 +212,8 @@ class ProxyStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     held_ns: int = 0
     lag: tuple[int, ...] = (0,) * DOUBLINGS
     lag_ns: int = 0
+    handshakes_failed: int = 0
+    upstreams: tuple[tuple[str, int], ...] = ()
 
     @property
     def records_dropped(self) -> int:

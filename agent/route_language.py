@@ -90,17 +90,21 @@ def parse(text: str) -> tuple[CustomRoute, ...]:
     Raises
     ------
     ValueError
-        It says which route, what is wrong with it, and what to write.
+        It says which routes, what is wrong with each, and what to write.
     """
     found: list[CustomRoute] = []
+    faults: list[str] = []
     for words in _routes(text):
         try:
             route = _route(words)
         except ValueError as error:
-            raise ValueError(f"in {' '.join(words)!r}: {error}") from None
+            faults.append(f"in {' '.join(words)!r}: {error}")
+            continue
         if any((route.method, route.path) == (other.method, other.path) for other in found):
-            raise ValueError(f"{route.method} {route.path} is there twice; write it once")
+            faults.append(f"{route.method} {route.path} is there twice; write it once")
         found.append(route)
+    if faults:
+        raise ValueError("; ".join(faults))
     return tuple(found)
 
 

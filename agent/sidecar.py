@@ -56,6 +56,11 @@ def _configure(environ: Mapping[str, str]) -> tuple[Settings, Sampler | None]:
         sampler = sampler_of(environ)
     except ConfigError as error:
         faults += error.faults
+    files = [environ.get(name, "").strip() for name in ("OUTRIDER_TLS_CERT", "OUTRIDER_TLS_KEY", "OUTRIDER_UPSTREAM_CA")]
+    if any(files):
+        from agent.proxy.tls import file_faults  # noqa: PLC0415 - OpenSSL costs 4 MB that few need
+
+        faults += file_faults(*files)
     if faults or settings is None:
         raise ConfigError(faults)
     return settings, sampler

@@ -61,7 +61,14 @@ def listed(parse: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
     """Make the reader of a list: one value or several, separated by commas."""
 
     def parse_all(text: str) -> tuple[Value, ...]:
-        return tuple(parse(part.strip()) for part in text.split(","))
+        parts = [part.strip() for part in text.split(",")]
+        found = []
+        for part in parts:
+            try:
+                found.append(parse(part))
+            except ValueError as error:
+                raise ValueError(f"in {part!r}: {error}" if len(parts) > 1 else str(error)) from None
+        return tuple(found)
 
     return parse_all
 
@@ -86,7 +93,7 @@ def upstream(text: str) -> Upstream:
     except ValueError:
         raise ValueError("write a port from 0 to 65535, such as http://127.0.0.1:8080") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-        raise ValueError("write http://host:port, https://host:port or unix:///path, such as http://127.0.0.1:8080")
+        raise ValueError("write http://host:port, https://host:port or unix:///path, without more: http://127.0.0.1:8080")
     return Upstream(parts.scheme, parts.hostname, _DEFAULT_PORTS[parts.scheme] if port is None else port)
 
 

@@ -104,6 +104,8 @@ def activity() -> Activity:
         violations={("age", "out_of_range"): 5, ("x'; DROP", "extra"): 2, ("y", "extra"): 1},
         faults={"state": 1},
         proxy=ProxyStats(
+            upstreams=(("http://127.0.0.1:8080", 1),),
+            handshakes_failed=1,
             connections=2,
             active_requests=1,
             accepted=9,

@@ -3,8 +3,8 @@
 Request: ``{"instances": [...]}``, one item a row: a list (columns by position), an object (named columns) or a scalar (one
 column); or ``{"inputs": ...}``: an object of columns, or a list as above. Response: ``{"predictions": ...}``, or ``outputs``
 where the request was columnar. KServe does not enforce the response's shape, so a list, an object of columns, one object and
-one scalar are all taken. ``{"b64": "..."}`` is a value: text, an image or a number of bytes (`agent.decode.opaque`). What else is in
-a request, such as ``signature_name`` or ``parameters``, is of the call, not of a row.
+one scalar are all taken. ``{"b64": "..."}`` is a value: text, an image or a number of bytes (`agent.decode.opaque`). What else
+is in a request, such as ``signature_name`` or ``parameters``, is of the call, not of a row.
 
 Both servers take the same bodies on the same path, so both are ``kserve-v1``. ``:explain`` asks about rows as ``:predict`` does,
 so its inputs are read. An explanation is no prediction, and of any shape: it is not read.

@@ -103,7 +103,8 @@ METRICS: tuple[Metric, ...] = (
         ("format",), readings.keyed(lambda activity: activity.decoded),
     ),
     Metric(
-        "outrider.undecoded", _COUNTER, "{exchange}", "Exchanges on a known route whose values could not be read.",
+        "outrider.undecoded", _COUNTER, "{side}",
+        "Sides of exchanges on a known route, request or response, whose values could not be read.",
         ("format", "reason"), readings.undecoded,
     ),
     Metric(
@@ -164,6 +165,15 @@ METRICS: tuple[Metric, ...] = (
         "outrider.proxy.refused", _COUNTER, "{exchange}",
         "Exchanges that the proxy refused itself because the message was ambiguous or its head too long.",
         (), traffic.proxy("refused"),
+    ),
+    Metric(
+        "outrider.proxy.handshakes_failed", _COUNTER, "{connection}",
+        "Client connections whose TLS handshake failed: no TLS at all, or a certificate that the client does not trust.",
+        (), traffic.proxy("handshakes_failed"),
+    ),
+    Metric(
+        "outrider.upstream.ready", _GAUGE, "{upstream}", "1 where a model server answers as `OUTRIDER_READY` asks, else 0.",
+        ("upstream",), traffic.upstream_ready,
     ),
     Metric(
         "outrider.proxy.faults", _COUNTER, "{fault}",

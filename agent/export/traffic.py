@@ -150,3 +150,9 @@ def loop_lag(figures: Figures) -> Iterator[Point]:
     """How late the proxy's event loop ran its timer."""
     stats = figures.activity.proxy
     yield (), Buckets(list(stats.lag), stats.lag_ns / 1e9, DOUBLING_BOUNDS_S)
+
+
+def upstream_ready(figures: Figures) -> Iterator[Point]:
+    """Whether each model server is ready, by its address."""
+    for upstream, ready in figures.activity.proxy.upstreams:
+        yield (upstream,), ready

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from agent.proxy.heads import Framing, RequestHead
-
-REFUSED_HEAD = RequestHead("", "", Framing.NONE, 0, upgrade=False, traceparent=b"")
-"""Stands for a request whose head could not be read."""
-
 
 def _response(status: bytes, error: bytes, message: str) -> bytes:
     body = msgspec.json.encode({"error": message, "source": "outrider"})

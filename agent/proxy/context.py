@@ -13,6 +13,7 @@ from agent.proxy.counters import Counters
 from agent.proxy.heads import Memo, RequestHead, ResponseHead
 from agent.proxy.tap import Tap
 from agent.proxy.trace import Sampler
+from agent.spelling import Upstream
 
 log = logging.getLogger("outrider.proxy")
 
@@ -33,9 +34,7 @@ class Context:
     """
 
     __slots__ = (
-        "_defect_before",
-        "_lost_before",
-        "_refused_before",
+        "_said",
         "connect_timeout_s",
         "counters",
         "draining",
@@ -66,9 +65,7 @@ class Context:
         self.responses: Memo[ResponseHead] = Memo()
         self.draining = False
         self.now_ns = self.tap.now_ns
-        self._defect_before = False
-        self._lost_before = False
-        self._refused_before = False
+        self._said: set[str] = set()
 
     @property
     def is_full(self) -> bool:
@@ -78,26 +75,37 @@ class Context:
     def refuse(self, reason: str) -> None:
         """Count a request that was answered 400 or 431; the first one is said in the log."""
         self.counters.refused += 1
-        if not self._refused_before:
-            self._refused_before = True
-            log.warning("refused a request that can not be relayed safely; further ones are only counted reason=%r", reason)
+        self._say_once("refused a request that can not be relayed safely reason=%r", reason)
 
-    def lose_track(self, error: Exception) -> None:
+    def lose_track(self, error: Exception, upstream: Upstream) -> None:
         """Count a connection that can't be followed any further and goes on as a tunnel; the first one is said in the log."""
         self.counters.faults += 1
-        if not self._lost_before:
-            self._lost_before = True
-            reason = f"{type(error).__name__}: {error}"
-            log.warning("a connection can not be followed; it goes on unseen, further ones are only counted reason=%r", reason)
+        reason = f"{type(error).__name__}: {error}"
+        self._say_once("a connection can not be followed and goes on unseen upstream=%s reason=%r", upstream, reason)
+
+    def turn_away(self) -> None:
+        """Count a connection too many."""
+        self.counters.connections_refused += 1
+        message = "more connections than there may be (OUTRIDER_MAX_CONNECTIONS, or the limit of open files) get 503 limit=%d"
+        self._say_once(message, self.max_connections)
+
+    def fail_handshake(self) -> None:
+        """Count a client whose TLS handshake failed."""
+        self.counters.handshakes_failed += 1
+        self._say_once("a TLS handshake failed: the client speaks no TLS, or does not trust OUTRIDER_TLS_CERT")
+
+    def _say_once(self, message: str, *values: object) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            log.warning(message + "; further ones are only counted", *values)
 
     def defect(self, _loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
         """Count an error that nobody caught; the first one is said in the log. It is the event loop's exception handler."""
         self.counters.faults += 1
-        if not self._defect_before:
-            self._defect_before = True
-            log.error(
-                "a defect of Outrider's own; further ones are only counted %s", what["message"], exc_info=what.get("exception")
-            )
+        if "defect" not in self._said:
+            self._said.add("defect")
+            error = what.get("exception")
+            log.error("a defect of Outrider's own; further ones are only counted what=%r", what["message"], exc_info=error)
 
 
 def connections_allowed() -> int:

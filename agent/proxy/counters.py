@@ -36,6 +36,7 @@ class Counters:
         "connections_refused",
         "exchanges",
         "faults",
+        "handshakes_failed",
         "held",
         "lag",
         "lost_away",
@@ -44,6 +45,7 @@ class Counters:
         "monitor_restarts",
         "refused",
         "unreachable",
+        "upstreams",
     )
 
     def __init__(self) -> None:
@@ -59,6 +61,8 @@ class Counters:
         self.connections_refused = 0
         self.connections_idle = 0
         self.faults = 0
+        self.handshakes_failed = 0
+        self.upstreams: dict[str, bool] = {}
         self.monitor_restarts = 0
         self.held = Durations()
         self.lag = Durations()
@@ -92,6 +96,8 @@ class Counters:
             held_ns=self.held.sum_ns,
             lag=tuple(self.lag.counts),
             lag_ns=self.lag.sum_ns,
+            handshakes_failed=self.handshakes_failed,
+            upstreams=tuple((upstream, int(ready)) for upstream, ready in self.upstreams.items()),
         )
 
 

@@ -8,6 +8,7 @@ look-up costs 0.2 µs, reading a head of six lines 5 µs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Generic, NamedTuple, TypeVar
@@ -205,6 +206,17 @@ def head_of(start: bytes) -> RequestHead | None:
         return read_request(start[: end + 4], end + 4) if end >= 0 else None
     except (RefusedError, NotHttpError):
         return None
+
+
+def named(start: bytes) -> RequestHead:
+    """Give method and target of a request that is refused, as far as its first line says them; empty where it doesn't."""
+    found = _REQUEST_LINE.match(start.lstrip(b"\r\n")[:_NAMED_BYTES])
+    method, target = (part.decode("latin-1") for part in found.groups()) if found else ("", "")
+    return RequestHead(method, target, Framing.NONE, 0, upgrade=False, traceparent=b"")
+
+
+_NAMED_BYTES = 2048
+_REQUEST_LINE = re.compile(rb"([A-Z]{1,24}) ([^\x00-\x20\x7f]{1,1024}) ")
 
 
 def read_response(head: bytes) -> ResponseHead:

@@ -7,17 +7,9 @@ at afterwards. What can't be followed is relayed as a tunnel.
 from __future__ import annotations
 
 from agent.exchange import Outcome
-from agent.proxy import answers
+from agent.proxy import answers, heads
 from agent.proxy.flight import FROM_UPSTREAM, Flight, Flights
 from agent.proxy.framing import MORE, Body, LengthBody, UntilCloseBody, body_of
-from agent.proxy.heads import (
-    RefusedError,
-    TooLongError,
-    check_beginning,
-    has_no_body,
-    read_request,
-    read_response,
-)
 from agent.proxy.link import Link
 from agent.proxy.talk import Talk
 from agent.proxy.trace import splice
@@ -45,6 +37,7 @@ class Http1(Talk):
         "_held",
         "_link",
         "_refusal",
+        "_refused",
         "_since_ns",
         "_waits",
     )
@@ -64,6 +57,7 @@ class Http1(Talk):
         self._waits = False
         """The answer to an upgrade is awaited: what the client sends meanwhile waits too, and HTTP may go on. Or a request was
         refused, and nothing goes on."""
+        self._refused = heads.named(b"")
         self._refusal = b""
         """Our answer to a request that can't be relayed; it goes out once the responses before it are through."""
         self._answer_body: Body | None = None
@@ -146,9 +140,9 @@ class Http1(Talk):
                 head = data[position : end + 4] if position or end + 4 < size else data
                 self._begin(head, out, sent)
                 position = end + 4
-        except RefusedError as error:
+        except heads.RefusedError as error:
             self._write(out, sent)
-            self._refuse(error)
+            self._refuse(error, data[position:])
         except Exception as error:  # noqa: BLE001 - no HTTP, or a defect of ours: the bytes go on either way
             self._write(out, sent)
             self._give_up(data[position:], error)
@@ -180,7 +174,7 @@ class Http1(Talk):
             if not head.strip(b"\r\n"):
                 out.append(head)  # empty lines before a request line mean nothing (RFC 9112 §2.2)
                 return
-            facts = read_request(head, context.max_head_bytes)
+            facts = heads.read_request(head, context.max_head_bytes)
             context.requests.put(head, facts)
         flight = self._flights.launch(facts, self._since_ns)
         body = self._body = body_of(facts.framing, facts.length)
@@ -198,7 +192,7 @@ class Http1(Talk):
         """Keep the start of a head, unless it can't become one; while an upgrade is awaited, keep anything."""
         limit = self._context.max_head_bytes
         if not self._waits:
-            check_beginning(rest, limit)
+            heads.check_beginning(rest, limit)
         elif len(rest) > limit:
             self._link.hold_back(True)
         self._held = rest
@@ -216,10 +210,11 @@ class Http1(Talk):
 
     # Leaving HTTP
 
-    def _refuse(self, error: RefusedError) -> None:
+    def _refuse(self, error: heads.RefusedError, rest: bytes) -> None:
+        self._refused = heads.named(rest)
         reason = str(error)
         self._context.refuse(reason)
-        self._refusal = answers.too_long(reason) if isinstance(error, TooLongError) else answers.refused(reason)
+        self._refusal = answers.too_long(reason) if isinstance(error, heads.TooLongError) else answers.refused(reason)
         self._held = b""
         self._waits = True
         self._link.hold_back(True)
@@ -230,7 +225,7 @@ class Http1(Talk):
         flights = self._flights
         if flights and flights[0].request_done:
             return
-        flight = flights[0] if flights else flights.launch(answers.REFUSED_HEAD, self._since_ns)
+        flight = flights[0] if flights else flights.launch(self._refused, self._since_ns)
         has_begun = flight.response_size > 0
         if not has_begun:
             flight.status = 431 if self._refusal.startswith(b"HTTP/1.1 431") else 400
@@ -243,8 +238,8 @@ class Http1(Talk):
 
     def _give_up(self, rest: bytes, error: Exception) -> None:
         """Relay the rest of the link unseen: it stopped being HTTP that can be followed."""
-        self._context.lose_track(error)
-        self.land(Outcome.TUNNEL)
+        self._context.lose_track(error, self._link.lane.upstream)
+        self.land(Outcome.UNSEEN)
         if self._refusal:
             self._link.client.abort()
             return
@@ -282,7 +277,7 @@ class Http1(Talk):
         try:
             while position < size and link.talk is self:
                 if not self._flights or self._flights[0].response_done:
-                    raise RefusedError("a response that nobody asked for")
+                    raise heads.RefusedError("a response that nobody asked for")
                 flight = self._flights[0]
                 if self._answer_body is not None:
                     position = self._take_answer(flight, self._answer_body, data, position, now_ns)
@@ -314,14 +309,14 @@ class Http1(Talk):
 
     def _hold_answer(self, rest: bytes) -> None:
         if len(rest) > _LONGEST_ANSWER_HEAD:
-            raise RefusedError("a head without an end")
+            raise heads.RefusedError("a head without an end")
         self._answer_held = rest
 
     def _begin_answer(self, flight: Flight, head: bytes, now_ns: int) -> None:
         context = self._context
         facts = context.responses.get(head)
         if facts is None:
-            facts = read_response(head)
+            facts = heads.read_response(head)
             context.responses.put(head, facts)
         flight.keep_response(head, context.tap)
         status, framing, length, _ = facts
@@ -333,7 +328,7 @@ class Http1(Talk):
             flight.response_done = True
             self._go_on_after_upgrade(accepted=True)
             return
-        self._answer_body = None if has_no_body(request.method, status) else body_of(framing, length)
+        self._answer_body = None if heads.has_no_body(request.method, status) else body_of(framing, length)
         if self._answer_body is None:
             self._answered(flight, now_ns)
         if request.upgrade:

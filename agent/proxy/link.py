@@ -40,6 +40,8 @@ class Link:
     ----------
     client, upstream
         The transports; `upstream` is ``None`` while there is none.
+    has_opened
+        Whether the client's connection stands, its TLS handshake included.
     client_has_ended, upstream_has_ended
         Whether that side has closed its direction.
     talk
@@ -56,6 +58,7 @@ class Link:
         "client",
         "client_has_ended",
         "context",
+        "has_opened",
         "lane",
         "quiet",
         "talk",
@@ -70,6 +73,7 @@ class Link:
         self.context = lane.context
         self._links = links
         self.upstream: asyncio.Transport | None = None
+        self.has_opened = False
         self.client_has_ended = False
         self.upstream_has_ended = False
         self.quiet = 0
@@ -83,6 +87,7 @@ class Link:
     def open(self, transport: asyncio.Transport) -> None:
         """Take the client in, and connect to the upstream at once, so that a server that speaks first is heard."""
         self.client = transport
+        self.has_opened = True
         counters = self.context.counters
         counters.accepted += 1
         counters.connections += 1
@@ -95,7 +100,7 @@ class Link:
     def _turn_away(self) -> None:
         """Refuse a connection too many. Few may linger: each keeps an open file that the others, and probes, need."""
         counters = self.context.counters
-        counters.connections_refused += 1
+        self.context.turn_away()
         self.talk = Talk()
         if counters.connections - self.context.max_connections > _LINGERING:
             answer_and_close(self.client, answers.FULL)
@@ -234,7 +239,7 @@ class Links(set[Link]):
 class ClientSide(asyncio.Protocol):
     """What the event loop calls for the client's connection."""
 
-    __slots__ = ("_link",)
+    __slots__ = ("__weakref__", "_link")
 
     def __init__(self, link: Link) -> None:
         self._link = link

@@ -6,6 +6,7 @@ any server that speaks before its client, apart from the SETTINGS of HTTP/2, is 
 
 from __future__ import annotations
 
+import contextlib
 from enum import Enum, auto
 
 from agent.exchange import Outcome
@@ -13,7 +14,8 @@ from agent.proxy import answers
 from agent.proxy.flight import Flights
 from agent.proxy.heads import head_of, looks_like_head, looks_like_http
 from agent.proxy.http1 import Http1
-from agent.proxy.http2.follow import PREFACE
+from agent.proxy.http2.follow import PREFACE, Follower
+from agent.proxy.http2.frames import BrokenError
 from agent.proxy.http2.talk import Http2
 from agent.proxy.link import Link
 from agent.proxy.talk import Talk
@@ -102,6 +104,7 @@ class Opening(Talk):
         self._held = b""
         link.lane.unreachable(error)
         if head is None:
+            self._land_http2(held)
             link.client.abort()
             return
         flights = Flights(link.context.tap)
@@ -110,6 +113,15 @@ class Opening(Talk):
         flight.status = 503
         flights.land_oldest(Outcome.UNREACHABLE)
         link.answer(answers.UNREACHABLE)
+
+    def _land_http2(self, held: bytes) -> None:
+        """Make records of the calls of HTTP/2 that had begun."""
+        if not held.startswith(PREFACE):
+            return
+        follower = Follower(self._link.context)
+        with contextlib.suppress(BrokenError):
+            follower.from_client(held, self._since_ns, 0)
+        follower.calls.land_all(Outcome.UNREACHABLE)
 
     def client_ended(self) -> None:
         """Pass on what is held: it is all that will come, and no protocol that is followed begins so."""

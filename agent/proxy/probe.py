@@ -110,7 +110,7 @@ def _in_words(error: Exception) -> str:
     import ssl  # noqa: PLC0415 - only to tell its errors
 
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: {error.verify_message}"
+        return f"TLS: {error.verify_message}; OUTRIDER_UPSTREAM_CA names the authorities to trust"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {str(error.reason or 'no handshake').lower().replace('_', ' ')}"
     if isinstance(error, OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ class ProxyServer:
             self._listeners.append(await self._listen(lane, opened, certificate))
         self._health = await loop.create_server(lambda: HealthSide(self, loop), sock=health)
         watch.on_change = self._learn_protocol
+        self.context.counters.upstreams = dict.fromkeys(map(str, settings.upstream), False)
         self._lag.start()
         self._run_beside(watch.run())
         self._run_beside(sweep(self._links, self.context.counters, settings.idle_timeout_s))
@@ -137,15 +139,24 @@ class ProxyServer:
 
     async def _listen(self, lane: Lane, opened: socket.socket, certificate: ListenerTls | None) -> asyncio.AbstractServer:
         def make() -> ClientSide:
-            return ClientSide(Link(lane, self._links, Opening))
+            link = Link(lane, self._links, Opening)
+            side = ClientSide(link)
+            if certificate is not None:
+                weakref.finalize(side, self._count_handshake, link)  # asyncio tells nobody of a handshake that failed
+            return side
 
         context = certificate.context if certificate is not None else None
         return await self.context.loop.create_server(make, sock=opened, backlog=_BACKLOG, ssl=context)
 
+    def _count_handshake(self, link: Link) -> None:
+        if not link.has_opened:
+            self.context.fail_handshake()
+
     # Certificates
 
     def _learn_protocol(self, upstream: Upstream, ready: bool) -> None:
-        """Offer clients HTTP/2 over TLS only where the upstream understands it: bytes are passed on as they are."""
+        """Note the verdict; offer clients HTTP/2 over TLS only where the upstream understands it: bytes pass as they are."""
+        self.context.counters.upstreams[str(upstream)] = ready
         if ready and self._certificates:
             self._run_beside(self._offer_protocol(upstream))
 

@@ -107,7 +107,7 @@ class ListenerTls:
     def _fault(self, error: Exception) -> str:
         """Say which file OpenSSL means: it only says what it did not like."""
         if isinstance(error, ssl.SSLError):
-            if error.reason == "KEY_VALUES_MISMATCH":
+            if error.reason in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED", "KEY_TYPE_MISMATCH"):
                 return f"OUTRIDER_TLS_KEY={self._key}: it is not the key of the certificate in {self._cert}"
             if not _holds_certificates(self._cert):
                 return f"OUTRIDER_TLS_CERT={self._cert}: its certificate is damaged; write PEM, the server's own first"
@@ -177,3 +177,19 @@ def upstream_tls(ca: str, verify: bool, *, http2: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def file_faults(cert: str, key: str, ca: str) -> list[str]:
+    """Give what is wrong with the files, those that are set: to say it along with all other faults of the configuration."""
+    faults: list[str] = []
+    try:
+        if cert and key:
+            ListenerTls(cert, key)
+    except ConfigError as error:
+        faults += error.faults
+    try:
+        if ca:
+            upstream_tls(ca, True, http2=False)
+    except ConfigError as error:
+        faults += error.faults
+    return faults

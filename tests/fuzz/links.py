@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -112,12 +113,12 @@ class Watching(Context):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, given: Settings) -> None:
         super().__init__(loop, given, None, lambda: 0)
-        self._lost_before = self._refused_before = True  # nothing is said in the log
+        logging.getLogger("outrider.proxy").setLevel(logging.CRITICAL)
 
-    def lose_track(self, error: Exception) -> None:
+    def lose_track(self, error: Exception, upstream: Upstream) -> None:
         if not isinstance(error, BrokenError | RefusedError | NotHttpError):
             raise AssertionError("a defect was caught") from error
-        super().lose_track(error)
+        super().lose_track(error, upstream)
 
 
 class Play:

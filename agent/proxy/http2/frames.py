@@ -170,7 +170,7 @@ class Frames(ABC):
         """Tell whether a frame means something here."""
         if not self._has_begun:
             if kind != SETTINGS or stream:
-                raise BrokenError("the first frame is not SETTINGS")
+                raise BrokenError("what should be HTTP/2 does not begin with SETTINGS; does that port speak HTTP/2?")
             self._has_begun = True
             return False
         if self._block is not None and (kind != CONTINUATION or stream != self._block_frame[2]):

@@ -83,8 +83,8 @@ class Http2(Talk):
 
     def _give_up(self, error: Exception, *, received: int = 0, sent: int = 0) -> None:
         """Relay the rest of the link unseen; the last bytes of one side have passed already."""
-        self._context.lose_track(error)
-        self.land(Outcome.TUNNEL)
+        self._context.lose_track(error, self._link.lane.upstream)
+        self.land(Outcome.UNSEEN)
         become_tunnel(self._link, protocol="http/2", received=received, sent=sent)
 
     def client_ended(self) -> None:

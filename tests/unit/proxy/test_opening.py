@@ -94,4 +94,5 @@ def test_without_an_upstream_a_request_is_answered_503_and_one_that_is_not_whole
 
 def test_without_an_upstream_what_cannot_be_answered_is_closed() -> None:
     played = Played((CLIENT, CALL), (FAIL, b""))
-    assert (played.to_client, played.records) == (b"", [])
+    assert played.to_client == b""
+    assert played.kinds == [("http/2", 0, Outcome.UNREACHABLE)]

@@ -253,7 +253,7 @@ BREAKING: list[tuple[str, Callable[[Watched], object]]] = [
     ("a header block", lambda watched: watched.client(headers(1, b"\xbe"))),
     ("a header block", lambda watched: watched.client(headers(1, literal("x", "y" * 4000)), headers(3, b"\xbe" * 100))),
     ("a header", lambda watched: watched.upstream(headers(1, table_size(1 << 17)))),
-    ("the first frame is not SETTINGS", lambda _: Watched().client(PREFACE + headers(1, ASK))),
+    ("does not begin with SETTINGS", lambda _: Watched().client(PREFACE + headers(1, ASK))),
 ]
 
 

@@ -164,7 +164,7 @@ def test_a_frame_of_16_mb_is_followed_or_skipped_without_being_kept() -> None:
 
 
 BROKEN: dict[str, list[tuple[bytes, ...]]] = {
-    "the first frame is not SETTINGS": [
+    "does not begin with SETTINGS": [
         (headers(1, b"x"),),
         (data(1, b"x"),),
         (frame(PING, 0, 0, bytes(8)),),
