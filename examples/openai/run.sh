@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-python3 make_model.py tiny.gguf
-python3 model.py tiny.gguf &>model.log &
+mkdir -p build
+python3 make_model.py build/tiny.gguf
+python3 model.py build/tiny.gguf &>build/model.log &
 model=$!
 
 # There is no training data to build a profile from: the first 250 calls are the reference.
@@ -14,14 +15,14 @@ OUTRIDER_UPSTREAM=http://127.0.0.1:8080 \
 OUTRIDER_READY=http:/health \
 OUTRIDER_WARMUP_ROWS=250 \
 OUTRIDER_PANE=1s \
-OUTRIDER_WINDOW=10s \
+OUTRIDER_WINDOW=30s \
 OUTRIDER_DRAIN_DELAY=0s \
     outrider run &
 outrider=$!
 trap 'kill "$outrider" "$model" 2>/dev/null; wait' EXIT
 
 ask() { curl --silent --fail --max-time 5 "$@"; }
-until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do kill -0 "$outrider" "$model"; sleep 0.2; done
+until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do kill -0 "$outrider"; kill -0 "$model"; sleep 0.2; done
 
 printf '\n== short questions\n'
 python3 traffic.py

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Triton, Outrider before both its ports, ordinary houses in all three encodings, then the same in another unit.
+# Needs: pip install 'outrider[profile]' nvidia-pytriton 'tritonclient[http,grpc]', and curl
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+mkdir -p build
+python3 train.py build/training.csv
+outrider profile build build/training.csv --prediction price --model-name houses -o build/profile.json
+
+# Triton's backend for Python looks for libpython.
+LD_LIBRARY_PATH=$(python3 -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
+    python3 model.py build/workspace &>build/model.log &
+model=$!
+
+# Windows are short, so that a minute shows it.
+OUTRIDER_LISTEN=0.0.0.0:8000,0.0.0.0:8001 \
+OUTRIDER_UPSTREAM=http://127.0.0.1:8080,http://127.0.0.1:8081 \
+OUTRIDER_READY=http:/v2/models/houses/ready,grpc \
+OUTRIDER_PROFILE=build/profile.json \
+OUTRIDER_PANE=1s \
+OUTRIDER_WINDOW=30s \
+OUTRIDER_DRAIN_DELAY=0s \
+    outrider run &
+outrider=$!
+trap 'kill "$outrider" "$model" 2>/dev/null; wait' EXIT
+
+ask() { curl --silent --fail --max-time 5 "$@"; }
+until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do
+    kill -0 "$outrider"
+    kill -0 "$model"
+    sleep 0.2
+done
+
+printf '\n== houses as in training: JSON, binary, gRPC\n'
+python3 traffic.py
+python3 ../report.py
+
+printf '\n== areas in square feet\n'
+python3 traffic.py --feet
+python3 ../report.py area_m2
+
+printf '\n== /metrics\n'
+ask localhost:9464/metrics | grep -E '^outrider_(decoded|undecoded|rows)_total'
