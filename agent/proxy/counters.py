@@ -15,14 +15,22 @@ class Durations:
     __slots__ = ("counts", "sum_ns")
 
     def __init__(self) -> None:
-        self.counts = [0] * DOUBLINGS
+        self.counts = [0] * _ALL_DOUBLINGS
         self.sum_ns = 0
 
     def add(self, duration_ns: int) -> None:
         """Count a duration, not negative."""
         self.sum_ns += duration_ns
-        place = (duration_ns >> 10).bit_length()
-        self.counts[place if place < DOUBLINGS else -1] += 1
+        self.counts[(duration_ns >> 10).bit_length()] += 1
+
+    def buckets(self) -> tuple[int, ...]:
+        """Give the counts with the longest durations in one bucket."""
+        last = DOUBLINGS - 1
+        return (*self.counts[:last], sum(self.counts[last:]))
+
+
+_ALL_DOUBLINGS = 64
+"""What 64 bits hold: no duration needs to be compared with a limit."""
 
 
 class Counters:
@@ -92,9 +100,9 @@ class Counters:
             tap_bytes=tap_bytes,
             rss_bytes=_rss_bytes(),
             cpu_ns=time.process_time_ns(),
-            held=tuple(self.held.counts),
+            held=self.held.buckets(),
             held_ns=self.held.sum_ns,
-            lag=tuple(self.lag.counts),
+            lag=self.lag.buckets(),
             lag_ns=self.lag.sum_ns,
             handshakes_failed=self.handshakes_failed,
             upstreams=tuple((upstream, int(ready)) for upstream, ready in self.upstreams.items()),

@@ -50,12 +50,6 @@ class Flight(msgspec.Struct, eq=False):
     """The first mark, or the first of each direction: what a plain call has, and what is not worth a record's bytes."""
     marks: array[int] | None = None
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the response's framing is what its head says, whatever the request was."""
-        head = self.head
-        return self.request_done and head.method != "HEAD" and not head.upgrade
-
     def keep_request(self, piece: bytes, tap: Tap) -> None:
         """Count a piece of the request, and keep of it what the tap allows."""
         size = self.request_size = self.request_size + len(piece)
@@ -154,7 +148,10 @@ class Flight(msgspec.Struct, eq=False):
         head = self.head
         start_ns = self.start_ns
         end_ns = tap.now_ns()
-        tap.held.add(self.held_ns + end_ns - (since_ns or end_ns))
+        held_ns = self.held_ns + end_ns - since_ns if since_ns else self.held_ns
+        held = tap.held  # `Durations.add`, written out
+        held.sum_ns += held_ns
+        held.counts[(held_ns >> 10).bit_length()] += 1
         marks = b""
         if self.marks is not None:
             marks = self.marks.tobytes()
@@ -187,12 +184,22 @@ class Flight(msgspec.Struct, eq=False):
         head = self.head
         start_ns = self.start_ns
         end_ns = tap.now_ns()
-        tap.held.add(self.held_ns + end_ns - (since_ns or end_ns))
-        sent_ns = self.sent_ns - start_ns if self.sent_ns else 0
-        first_byte_ns = self.first_byte_ns - start_ns if self.first_byte_ns else 0
-        kind = (head.protocol, head.method, head.target, self.status, outcome, self.grpc_status)
-        sizes = (self.request_size, self.response_size, self.request_messages, self.response_messages)
-        tap.add_bare(kind, (sent_ns, first_byte_ns, end_ns - start_ns, *sizes))
+        held_ns = self.held_ns + end_ns - since_ns if since_ns else self.held_ns
+        held = tap.held  # `Durations.add`, written out
+        held.sum_ns += held_ns
+        held.counts[(held_ns >> 10).bit_length()] += 1
+        tap.add_bare(
+            (head.protocol, head.method, head.target, self.status, outcome, self.grpc_status),
+            (
+                self.sent_ns - start_ns if self.sent_ns else 0,
+                self.first_byte_ns - start_ns if self.first_byte_ns else 0,
+                end_ns - start_ns,
+                self.request_size,
+                self.response_size,
+                self.request_messages,
+                self.response_messages,
+            ),
+        )
 
 
 _LEFT_OUT = Flag.BODIES_LEFT_OUT

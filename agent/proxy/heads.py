@@ -44,6 +44,8 @@ class RequestHead(NamedTuple):
     """The body's length where that is all there is to know: neither chunks nor an upgrade."""
     protocol: str = "http/1.1"
     """As in `agent.exchange.Exchange`."""
+    is_plainly_answered: bool = False
+    """Whether the framing of the response is what its own head says: the request is neither HEAD nor asks for an upgrade."""
 
 
 class ResponseHead(NamedTuple):
@@ -176,6 +178,7 @@ def read_request(head: bytes, limit: int) -> RequestHead:
         upgrade=upgrade,
         traceparent=reading.traceparents[0] if len(reading.traceparents) == 1 else b"",
         plain_length=NOT_PLAIN if upgrade or framing is Framing.CHUNKED else length,
+        is_plainly_answered=method != "HEAD" and not upgrade,
     )
 
 

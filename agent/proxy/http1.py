@@ -259,10 +259,12 @@ class Http1(Talk):
                 flight = flights[0]
                 end = data.find(_HEAD_END) + 4
                 facts = context.responses.get(data[:end])
-                if facts is not None and end + facts.plain_length == len(data) and flight.is_plain:
+                is_plain = flight.request_done and flight.head.is_plainly_answered
+                if is_plain and facts is not None and end + facts.plain_length == len(data):
                     flights.popleft()
                     flight.land_whole(data, facts.status, now_ns, context.tap)
-                    self._completed()
+                    if self._refusal or self._link.upstream_has_ended or context.draining:
+                        self._completed()
                     return
         except Exception as error:  # noqa: BLE001 - a defect of ours: the bytes are out already
             self._give_up(b"", error)

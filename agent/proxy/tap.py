@@ -27,6 +27,7 @@ _GATHER_S = 0.02
 _FRAME_BYTES = 1 << 18
 """A frame is sent at once when it holds this much."""
 
+_LEFT_OUT = Flag.BODIES_LEFT_OUT
 _RECORD_BYTES = 200
 """What a record weighs beside its bodies, about."""
 
@@ -136,15 +137,20 @@ class Tap(asyncio.Protocol):
     def add(self, record: Exchange) -> None:
         """Take the record of an exchange that ended; drop it or its bodies where the bound says so."""
         size = len(record.request) + len(record.response)
-        if size > self.free or record.flags & Flag.BODIES_LEFT_OUT:
+        if size > self.free or record.flags & _LEFT_OUT:
             self._add_without_bodies(record)
             return
         counters = self._counters
         counters.exchanges += 1
-        if self._is_closed():
+        if self._transport is None or self._record_bytes + self._backlog > self._limit:
+            self._lose(1)
             return
         self._records.append(record)
-        self._weigh(size + len(record.marks) + _RECORD_BYTES)
+        size += len(record.marks) + _RECORD_BYTES
+        self.free -= size
+        self._record_bytes += size
+        if self._timer is None or self._record_bytes >= _FRAME_BYTES:
+            self._gather()
 
     def _add_without_bodies(self, record: Exchange) -> None:
         if not (record.trace or record.marks):
@@ -155,7 +161,8 @@ class Tap(asyncio.Protocol):
             return
         counters = self._counters
         counters.exchanges += 1
-        if self._is_closed():
+        if self._transport is None or self._record_bytes + self._backlog > self._limit:
+            self._lose(1)
             return
         counters.bodies_left_out += 1
         self._records.append(without_bodies(record))
@@ -165,7 +172,8 @@ class Tap(asyncio.Protocol):
         """Take what is left of an exchange without bodies and without a trace; `numbers` as in `agent.exchange.Bare`."""
         counters = self._counters
         counters.exchanges += 1
-        if self._is_closed():
+        if self._transport is None or self._record_bytes + self._backlog > self._limit:
+            self._lose(1)
             return
         counters.bodies_left_out += 1
         column = self._bare.get(kind)
@@ -174,21 +182,25 @@ class Tap(asyncio.Protocol):
                 kind = (*kind[:2], "", *kind[3:])
             column = self._bare.setdefault(kind, array("q"))
         column.extend(numbers)
-        self._weigh(_BARE_BYTES)
+        self.free -= _BARE_BYTES
+        self._record_bytes += _BARE_BYTES
+        if self._timer is None or self._record_bytes >= _FRAME_BYTES:
+            self._gather()
 
-    def _is_closed(self) -> bool:
-        """Whether the record has to be dropped; count it then, under the reason."""
+    def _lose(self, records: int) -> None:
+        """Count records that are dropped, under the reason."""
         if self._transport is None:
-            self._counters.lost_away += 1
-        elif self._record_bytes + self._backlog > self._limit:
-            self._counters.lost_full += 1
+            self._counters.lost_away += records
         else:
-            return False
-        return True
+            self._counters.lost_full += records
 
     def _weigh(self, size: int) -> None:
         self.free -= size
         self._record_bytes += size
+        self._gather()
+
+    def _gather(self) -> None:
+        """Send what has gathered, now or soon."""
         if self._record_bytes >= _FRAME_BYTES:
             self.flush()
         elif self._timer is None:
@@ -206,7 +218,7 @@ class Tap(asyncio.Protocol):
         self.free += self._record_bytes
         self._record_bytes = 0
         if self._transport is None:
-            self._counters.lost_away += count
+            self._lose(count)
             return
         now = self._loop.time()
         stats: ProxyStats | None = None

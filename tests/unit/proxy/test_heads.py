@@ -37,7 +37,9 @@ def response(*lines: str, start: str = "HTTP/1.1 200 OK") -> bytes:
 
 def test_a_request_with_a_length() -> None:
     head = read(request("Content-Length: 5"))
-    assert head == RequestHead("POST", "/v1", Framing.LENGTH, 5, upgrade=False, traceparent=b"", plain_length=5)
+    assert head == RequestHead(
+        "POST", "/v1", Framing.LENGTH, 5, upgrade=False, traceparent=b"", plain_length=5, is_plainly_answered=True
+    )
 
 
 def test_a_request_without_a_body() -> None:
