@@ -5,7 +5,8 @@ the scores; each is cut into up to six fine ones, for sharper distances. The cut
 that a coarse bin is a whole number of fine bins.
 
 - A value in more than 1/60 of the rows is wider than a fine bin: a quantile cut would fall on it again and again. It gets
-  a bin of its own, ``[v, next double above v)``, or ``[v, v + 1)`` in a column of whole numbers.
+  a bin of its own: ``[v, v + 1)`` in a column of whole numbers, else wide enough that v is in it as a float32 too, which is
+  what tensors carry, and no wider than half-way to the next value.
 - A column with few values gets one bin a value.
 - A constant column gets three coarse bins: below, equal, above.
 - The outer bins are open-ended: values outside of the training range fall there. A changed unit therefore fills one bin.
@@ -56,7 +57,8 @@ def choose_bins(values: NDArray[np.float64], weights: NDArray[np.int64], *, whol
     if not len(values):
         return Bins(np.empty(0), np.zeros(1, dtype=np.int64))
     if len(values) == 1:
-        edges = np.array([edge for edge in (float(values[0]), _after(values[0], whole=False)) if math.isfinite(edge)])
+        value = float(values[0])
+        edges = np.array([edge for edge in (_from(value, -math.inf), _to(value, math.inf)) if math.isfinite(edge)])
         return Bins(edges, np.arange(len(edges) + 1, dtype=np.int64))
     everything = np.ones(len(values), dtype=bool)
     if len(values) < MAX_BINS:
@@ -139,22 +141,49 @@ class _Cutter:
 
     def _edges(self, place: int) -> list[float]:
         """Turn a cut into one edge, or into two around the gap between two values that stand alone."""
-        left = float(self.values[place - 1]) if place and self.alone[place - 1] else None
-        right = float(self.values[place]) if place < len(self.values) and self.alone[place] else None
-        edges = [] if left is None else [_after(left, whole=self.whole)]
-        if right is not None:
-            edges += [edge for edge in [right] if edge not in edges]
-        if left is None and right is None:
-            edges = [roundest(float(self.values[place - 1]), float(self.values[place]))]
-        return [edge for edge in edges if math.isfinite(edge)]
+        left = float(self.values[place - 1]) if place else -math.inf
+        right = float(self.values[place]) if place < len(self.values) else math.inf
+        edges = []
+        if place and self.alone[place - 1]:
+            is_exact = self.whole and abs(left) < _EXACT
+            edges.append(left + 1.0 if is_exact else _to(left, right))
+        if place < len(self.values) and self.alone[place]:
+            edge = right if self.whole and abs(right) < _EXACT else _from(right, left)
+            edges += [edge] if not edges or edge > edges[-1] else []
+        return [edge for edge in edges or [roundest(left, right)] if math.isfinite(edge)]
 
 
-def _after(value: float, *, whole: bool) -> float:
-    return value + 1.0 if whole and abs(value) < 2.0**53 else math.nextafter(value, math.inf)
+_EXACT = 2.0**53
+"""Whole numbers below this are exact, and so is the next one."""
+
+_ROUNDING = 2.0**-23
+"""Twice the relative error of a float32, which is 2**-24 at most."""
+
+
+def _margin(value: float) -> float:
+    return 0.0 if value.is_integer() and abs(value) < _SINGLE else abs(value) * _ROUNDING
+
+
+_SINGLE = 2.0**24
+"""Whole numbers below this are the same as a float32."""
+
+
+def _from(value: float, before: float) -> float:
+    """Give where the bin of a value that stands alone begins, behind the value before it."""
+    lowest = value - _margin(value)
+    return max(lowest, before / 2 + value / 2) if math.isfinite(before) and lowest <= before else lowest
+
+
+def _to(value: float, behind: float) -> float:
+    """Give where the bin of a value that stands alone ends, before the value behind it."""
+    highest = max(value + _margin(value), math.nextafter(value, math.inf))
+    if not math.isfinite(behind) or highest < behind:
+        return highest
+    return max(value / 2 + behind / 2, math.nextafter(value, math.inf))
 
 
 def roundest(low: float, high: float) -> float:
-    """Find the number with the fewest digits in ``(low, high]``, about in the middle.
+    """Find the number with the fewest digits in ``(low, high)``, about in the middle; `high` where there is none.
 
     >>> roundest(0.12345678, 0.12399999), roundest(2.0, 3.0), roundest(-0.7, 12.9)
     (0.1237, 2.5, 6.0)
@@ -162,6 +191,6 @@ def roundest(low: float, high: float) -> float:
     middle = low / 2 + high / 2 if abs(low) > 1.0 else (low + high) / 2  # neither overflows nor loses the smallest doubles
     for digits in range(1, 17):
         rounded = float(f"{middle:.{digits}g}") + 0.0
-        if low < rounded <= high:
+        if low < rounded < high:
             return rounded
     return high

@@ -108,3 +108,22 @@ def test_roundest_is_between(low: float, high: float) -> None:
 def test_edges_are_short_in_the_file() -> None:
     bins, _ = bins_of(np.random.default_rng(5).normal(size=5000))
     assert np.mean([len(repr(edge)) for edge in bins.edges.tolist()]) < 9
+
+
+@pytest.mark.parametrize("low", [0.1, 2.5, 100.2, 70_000.3])
+def test_a_value_of_its_own_is_in_its_bin_as_a_float32_too(low: float) -> None:
+    values = np.repeat(low + np.arange(12) / 10, 50)
+    bins, _ = bins_of(values, whole=False)
+    single = values.astype(np.float32).astype(float)
+    assert np.array_equal(np.searchsorted(bins.edges, values, "right"), np.searchsorted(bins.edges, single, "right"))
+    from_single, _ = bins_of(single, whole=False)
+    assert np.array_equal(
+        np.searchsorted(from_single.edges, values, "right"), np.searchsorted(from_single.edges, single, "right")
+    )
+
+
+def test_values_closer_than_a_float32_can_tell_keep_bins_of_their_own() -> None:
+    values = np.repeat([1.0 + 1e-12, 1.0 + 2e-12, 1.0 + 3e-12], 100)
+    bins, counts = bins_of(values, whole=False)
+    assert sorted(counts[counts > 0].tolist()) == [100, 100, 100]
+    assert np.all(np.diff(bins.edges) > 0)
