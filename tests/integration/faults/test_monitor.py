@@ -96,6 +96,7 @@ def test_a_killed_monitor_loses_just_what_it_had_not_taken_in(tmp_path: Path, up
         wait_until(lambda: running.metric("outrider_proxy_monitor_restarts_total") == 1, "the next monitor")
         calls.make(3)
         wait_until(lambda: running.metric("outrider_proxy_exchanges_total") == calls.made, "all exchanges")
+        wait_until(lambda: running.metric("outrider_exchanges_total") > 0, "the first records of the next monitor")
         now = running.metrics()
         with_it = int(now['outrider_proxy_records_dropped_total{reason="monitor_died"}'])
         without = int(now['outrider_proxy_records_dropped_total{reason="monitor_away"}'])

@@ -120,7 +120,7 @@ def test_losses_have_their_reasons() -> None:
 def test_the_proxys_buckets_have_the_bounds_that_it_counts_by(duration_ns: int) -> None:
     durations = Durations()
     durations.add(duration_ns)
-    stats = ProxyStats(held=tuple(durations.counts), held_ns=durations.sum_ns, lag=(7,) * DOUBLINGS)
+    stats = ProxyStats(held=durations.buckets(), held_ns=durations.sum_ns, lag=(7,) * DOUBLINGS)
     (buckets,) = read(traffic.added_latency, {}, stats).values()
     assert isinstance(buckets, Buckets)
     assert len(buckets.counts) == len(buckets.bounds_s) + 1 == DOUBLINGS
