@@ -29,17 +29,15 @@ from typing import Any
 
 import msgspec
 
+from agent.decode.any_json import parse
 from agent.decode.block import SCALARS, Block, Row, block_of, table_of_columns, table_of_rows
 from agent.decode.format import JSON, Format, Reader, by_body
-from agent.decode.json_text import JSON_FAULTS, lenient, may_be_lenient
 from agent.decode.kserve_v1 import any_table
 from agent.errors import DecodeError
 from agent.route_language import Column, CustomRoute, Step, columns, json_path
 
 MAX_ID = 256
 """Characters kept of an id, and of a model's name and version, that a message says."""
-
-_decode = msgspec.json.Decoder().decode
 
 
 def format_of(route: CustomRoute) -> Format:
@@ -58,22 +56,13 @@ def format_of(route: CustomRoute) -> Format:
 def _reader(paths: tuple[Column, ...], says: dict[str, tuple[Step, ...]], *, flat_list_is_row: bool) -> Reader:
     table = _columns(paths) if paths[0].name else _table(paths[0].steps, flat_list_is_row=flat_list_is_row)
     if not says:
-        return by_body(lambda body: table(_parse(body)))
+        return by_body(lambda body: table(parse(body)))
 
     def read(body: bytes) -> Block:
-        value = _parse(body)
+        value = parse(body)
         return msgspec.structs.replace(table(value), **{name: _said(value, steps) for name, steps in says.items()})
 
     return by_body(read)
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return _decode(body)
-    except JSON_FAULTS as error:
-        if may_be_lenient(body, error):
-            return lenient(body)
-        raise DecodeError("custom", "json") from None
 
 
 def _said(value: Any, steps: tuple[Step, ...]) -> str:

@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import struct
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
-ACK = END_STREAM = 0x1
-END_HEADERS, PADDED, PRIORITY = 0x4, 0x8, 0x20
+from agent.proxy.http2.follow import PREFACE
+from agent.proxy.http2.frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+)
+
+PING = 6
+ACK = 0x1
 
 FRAME = struct.Struct(">BHBBL")
 """Length in two parts, kind, flags, stream."""
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 MAX_FRAME_BYTES = 16384
 """What a server may send as long as it was not allowed more (RFC 9113 §4.2)."""

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agent.proxy.grpc_health import ACK, FRAME, GOODBYE, MAX_FRAME_BYTES, PREFACE, SETTINGS, HealthCall, frame, request
+from agent.proxy.grpc_health import ACK, FRAME, GOODBYE, MAX_FRAME_BYTES, HealthCall, frame, request
+from agent.proxy.http2.follow import PREFACE
+from agent.proxy.http2.frames import SETTINGS
 from agent.spelling import Address, Readiness, Upstream
 
 if TYPE_CHECKING:
