@@ -141,7 +141,6 @@ class Pipeline:
 
     def _take_batch(self, batch: Batch, now_ns: int) -> None:
         if self._warmup is not None:
-            batch = self._without_tables(batch)  # rows would take a megabyte each until there are enough
             self._warmup.add(batch)
             if self._warmup.is_full:
                 self._learn()

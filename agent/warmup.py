@@ -2,22 +2,31 @@
 
 Tensors of more than one dimension a row, lists under one name with more than `MAX_LISTED` values, and rows without names with
 more than `MAX_UNNAMED` are taken for vectors or images, and their summaries are learned. Texts that look like prose are
-summarised as in a profile, and so are image files. Tensors too wide for columns are not learned: rows would take a megabyte each.
+summarised as in a profile, and so are image files.
+
+Tensors too wide for columns are summarised as they come, since rows of them would take a megabyte each. Nothing is lost by that:
+so wide a vector has no cosine in a profile either, and no other summary needs to have seen the rows before.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+import msgspec
 import numpy as np
 
 from agent.batch import Batch, Side, TensorType, Values
 from agent.errors import ProfileError
 from agent.profile.build import build
+from agent.profile.format import Profile, Summarised
 from agent.profile.schema import Schema, schema_of
 from agent.summarise.image_file import bytes_of, is_image
+from agent.summarise.source import IMAGE, WHOLE_MEASURES, Source
 from agent.validate.summaries import shape_of_names
+from agent.validate.tables import Bound, source_of, summaries_of
 
 MAX_LISTED = 64
 """A list under one name is a vector already; only a short one is worth a reference for each of its values."""
@@ -29,8 +38,20 @@ Columns = dict[str, Values]
 """By name; an array of more dimensions has a vector or an image a row."""
 
 
+_Layout = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str, int], ...]]
+"""Columns of the inputs and of the outputs; name and kind of each table, and the width unless it is an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a batch: its columns, and the summaries of its tables as columns before them."""
+
+    inputs: Side
+    outputs: Side
+
+
 class Warmup:
-    """Keeps rows until there are enough of them.
+    """Keeps rows until there are enough of them; of what is too wide for columns, summaries.
 
     Parameters
     ----------
@@ -43,20 +64,30 @@ class Warmup:
     def __init__(self, rows: int, model: str) -> None:
         self._wanted = rows
         self._model = model
-        self._layout: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-        self._batches: list[Batch] = []
+        self._layout: _Layout | None = None
+        self._batches: list[_Kept] = []
+        self._sources: tuple[list[Source], list[Source]] = ([], [])
+        """What came as tables, of the inputs and of the outputs."""
         self.rows = 0
 
     def add(self, batch: Batch) -> None:
-        """Keep a batch. The first one's columns decide: batches with other columns are left out."""
-        layout = (batch.inputs.names, batch.outputs.names)
+        """Keep a batch. The first one's columns and tables decide: batches with others are left out.
+
+        Images may differ in size. Cost: for tables what their summaries cost, 12 ns a value of an image; else nothing.
+        """
         if not batch.inputs.rows:
             return
+        inputs, outputs = _sources_of(batch.inputs, "feature"), _sources_of(batch.outputs, "prediction")
+        kinds = tuple([(one.name, one.kind, 0 if one.kind == IMAGE else one.width) for one in (*inputs, *outputs)])
+        layout = (batch.inputs.names, batch.outputs.names, kinds)
         if self._layout is None:
-            self._layout = layout
-        if layout == self._layout:
-            self._batches.append(batch)
-            self.rows += batch.inputs.rows
+            self._layout, self._sources = layout, (inputs, outputs)
+        if layout != self._layout:
+            return
+        for known, found in zip(self._sources, (inputs, outputs), strict=True):
+            known[:] = [old if old.shape == new.shape else replace(old, shape=()) for old, new in zip(known, found, strict=True)]
+        self._batches.append(_Kept(_summarised(batch.inputs, inputs), _summarised(batch.outputs, outputs)))
+        self.rows += batch.inputs.rows
 
     @property
     def is_full(self) -> bool:
@@ -74,18 +105,52 @@ class Warmup:
         inputs = _gather([batch.inputs for batch in self._batches], "feature")
         same_rows = all(batch.outputs.rows == batch.inputs.rows for batch in self._batches)
         outputs = _gather([batch.outputs for batch in self._batches], "prediction") if same_rows else {}
-        if set(inputs) & set(outputs):
+        answers = self._sources[1] if same_rows else []
+        sources = (*self._sources[0], *answers)
+        if set(inputs) & set(outputs) or len({source.name for source in sources}) != len(sources):
             raise ProfileError("inputs and outputs share a column's name")
-        first, *more = outputs or [""]
+        summaries = {name for source in answers for name in source.names}
         # The first output is the prediction and the others its probabilities, which no vector can be.
-        probabilities = [name for name in more if outputs[name].ndim == 1]
-        predictions = [name for name in (first, *more) if name and name not in probabilities]
-        profile = build({**inputs, **outputs}, prediction=predictions, probability=probabilities, model_name=self._model)
-        return schema_of(profile)
+        others = [name for name in outputs if name not in summaries][1:]
+        probabilities = [name for name in others if outputs[name].ndim == 1]
+        predictions = [name for name in outputs if name not in probabilities]
+        return schema_of(_built({**inputs, **outputs}, sources, predictions, probabilities, self._model))
+
+
+def _built(
+    columns: Columns, sources: Sequence[Source], predictions: Sequence[str], probabilities: Sequence[str], model: str
+) -> Profile:
+    """Build a profile of columns some of which are the summaries of `sources` already."""
+    derived = [name for source in sources for name in source.names]
+    columns |= {name: _whole(name, columns[name]) for name in derived}
+    profile = build(columns, prediction=predictions, probability=probabilities, numeric=derived, model_name=model)
+    summaries = [Summarised(source.name, source.kind, list(source.measures), list(source.shape)) for source in sources]
+    return msgspec.structs.replace(profile, summaries=[*profile.summaries, *summaries])
+
+
+def _sources_of(side: Side, role: str) -> list[Source]:
+    return [source_of(table, role) for table in side.tables]
+
+
+def _summarised(side: Side, sources: Sequence[Source]) -> Side:
+    if not sources:
+        return side
+    pairs = zip(sources, side.tables, strict=True)
+    columns = [column for source, table in pairs for column in summaries_of(Bound(source, 0, source.shape), table)]
+    names = [name for source in sources for name in source.names]
+    return Side((*names, *side.names), (*columns, *side.columns), side.rows, side.positional, side.tensors)
+
+
+def _whole(name: str, column: Values) -> Values:
+    """Give sizes as whole numbers, which a profile has them as."""
+    is_whole = name.rpartition(".")[2] in WHOLE_MEASURES and bool(np.isfinite(column).all())
+    return column.astype(np.int64) if is_whole else column
 
 
 def _gather(sides: list[Side], role: str) -> Columns:
     first = sides[0]
+    if len(set(first.names)) != len(first.names):
+        raise ProfileError("two columns, or a column and a summary, have the same name")
     columns = [_joined([side.columns[place] for side in sides]) for place in range(len(first.names))]
     if first.positional:
         tensor = first.tensors[0] if len(first.tensors) == 1 else TensorType("", "", ())

@@ -13,7 +13,7 @@ import numpy as np
 
 from agent.batch import Table, Values
 from agent.summarise.image import axes_of
-from agent.summarise.source import EMBEDDING, TABLES, Source, of_table
+from agent.summarise.source import EMBEDDING, IMAGE, MEASURES, TABLES, Source, of_table
 from agent.validate.schema import SHAPE
 
 AT_ONCE = 1 << 20
@@ -27,6 +27,22 @@ class Bound:
     source: Source
     place: int
     shape: tuple[int, ...]
+
+
+def source_of(table: Table, name: str) -> Source:
+    """Give what a profile of such tables would summarise them as: an image if its shape is one's, else a vector without cosine.
+
+    Parameters
+    ----------
+    table
+        Of any width.
+    name
+        For a table that bears none.
+    """
+    shape = table.tensor.shape
+    kind = IMAGE if axes_of(shape) is not None else EMBEDDING
+    measures = tuple([measure for measure in MEASURES[kind] if measure != "cosine"])
+    return Source(table.tensor.name or name, kind, measures, shape)
 
 
 def bind_tables(

@@ -221,11 +221,17 @@ def test_what_no_profile_knows_is_counted_as_too_wide(learned: dict[str, Any]) -
     assert monitor.activity.faults == {}
 
 
-def test_what_is_too_wide_is_not_learned() -> None:
-    monitor = pipeline(None, OUTRIDER_WARMUP_ROWS="3")
-    monitor.take([v1(image) for image in pictures(4, 70, 1)], START)
-    assert monitor.activity.unobserved == {"too_wide": 4}
-    assert monitor.schema is None
+@pytest.mark.parametrize("call", [v1, v1_named, v2])
+def test_images_are_learned_without_a_profile_and_drift(call: Callable[[Pictures], Exchange]) -> None:
+    monitor = pipeline(None, OUTRIDER_WARMUP_ROWS="60", OUTRIDER_MIN_ROWS="10")
+    play(monitor, [call(image) for image in pictures(60, 40, 1)])
+    assert monitor.schema is not None
+    (source,) = monitor.schema.sources
+    play(monitor, [call(image) for image in pictures(60, 40, 2, light=90.0)])
+    found = reports(monitor)
+    assert found[f"{source.name}.brightness"].decision is Decision.DRIFTED
+    assert found[f"{source.name}.width"].decision is Decision.OK
+    assert monitor.activity.unobserved == {}
 
 
 def test_columns_beside_an_image_are_watched() -> None:

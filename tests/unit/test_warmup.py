@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
-from agent.batch import NOTHING, Batch, Side, TensorType
+from agent.batch import NOTHING, Batch, Side, Table, TensorType
 from agent.errors import ProfileError
+from agent.profile.build import build
+from agent.profile.schema import schema_of
 from agent.validate.schema import Checker
 from agent.validate.summaries import Summariser
 from agent.warmup import Warmup
@@ -142,3 +146,105 @@ def test_what_was_learned_binds_what_comes() -> None:
     assert broken == {}
     assert set(checked.violations) <= {("x.cosine", "out_of_range")}
     assert all(values is not None for values in checked.values)
+
+
+def wide(rows: int, name: str, *shape: int) -> Side:
+    values = np.random.default_rng(rows).integers(0, 255, size=(rows, *shape)).astype(np.uint8)
+    return Side((), (), rows, tables=(Table(TensorType(name, "UINT8", shape), values.reshape(rows, -1)),))
+
+
+def test_what_is_too_wide_for_columns_is_learned_as_a_profile_has_it() -> None:
+    image, vector = wide(50, "img", 40, 40, 3).tables[0], wide(50, "vec", 12_000).tables[0]
+    warmup = Warmup(10, "")
+    warmup.add(batch(Side(("age",), (np.arange(50.0),), 50, tables=(image, vector))))
+    found = warmup.schema()
+    expected = schema_of(
+        build({"img": image.values.reshape(50, 40, 40, 3), "vec": vector.values.astype(np.float64), "age": np.arange(50.0)})
+    )
+    assert [(one.name, one.kind, one.measures, one.shape) for one in found.sources] == [
+        (one.name, one.kind, one.measures, one.shape) for one in expected.sources
+    ]
+    assert [(one.name, one.role, one.type, one.minimum, one.maximum, one.source) for one in found.columns] == [
+        (one.name, one.role, one.type, one.minimum, one.maximum, one.source) for one in expected.columns
+    ]
+    assert [type(one.reference) for one in found.columns] == [type(one.reference) for one in expected.columns]
+
+
+def test_rows_that_are_too_wide_are_not_kept() -> None:
+    values = np.zeros((4, 12_000))
+    side = Side((), (), 4, tables=(Table(TensorType("vec", "FP64", (12_000,)), values),))
+    held = weakref.ref(values)
+    warmup = Warmup(10, "")
+    warmup.add(batch(side))
+    del side, values
+    assert held() is None
+    assert warmup.rows == 4
+
+
+def test_a_wide_answer_is_a_prediction() -> None:
+    assert names_of(table(50, "age"), wide(50, "", 12_000)) == [
+        ("age", "feature"),
+        ("prediction.norm", "prediction"),
+        ("prediction.mean", "prediction"),
+    ]
+
+
+def test_a_score_beside_a_wide_answer_is_one_too() -> None:
+    mask = wide(50, "mask", 12_000)
+    scores = np.random.default_rng(1).normal(size=50)
+    outputs = Side(("score", "sure"), (scores, scores**2), 50, tables=mask.tables)
+    roles = dict(names_of(table(50, "age"), outputs))
+    assert roles == {
+        "age": "feature",
+        "mask.norm": "prediction",
+        "mask.mean": "prediction",
+        "score": "prediction",
+        "sure": "probability",
+    }
+
+
+def test_images_of_several_sizes_are_learned_together_and_vectors_are_not() -> None:
+    warmup = Warmup(10, "")
+    warmup.add(batch(wide(20, "img", 40, 40, 3)))
+    warmup.add(batch(wide(30, "img", 50, 40, 3)))
+    warmup.add(batch(wide(30, "img", 12_000)))
+    assert warmup.rows == 50
+    (source,) = warmup.schema().sources
+    assert source.shape == ()
+
+
+def test_vectors_of_another_width_are_left_out() -> None:
+    warmup = Warmup(10, "")
+    warmup.add(batch(wide(20, "vec", 12_000)))
+    warmup.add(batch(wide(20, "vec", 12_001)))
+    assert warmup.rows == 20
+
+
+def test_a_wide_answer_that_is_not_row_by_row_is_left_out() -> None:
+    assert names_of(table(50, "age"), wide(1, "img", 40, 40, 3)) == [("age", "feature")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [
+        (wide(20, "img", 40, 40, 3), wide(20, "img", 12_000)),
+        (Side(("img.width",), (np.arange(20.0),), 20, tables=wide(20, "img", 40, 40, 3).tables), NOTHING),
+    ],
+)
+def test_a_table_with_a_name_that_is_taken_is_an_error(inputs: Side, outputs: Side) -> None:
+    warmup = Warmup(10, "")
+    warmup.add(batch(inputs, outputs))
+    with pytest.raises(ProfileError):
+        warmup.schema()
+
+
+def test_what_was_learned_of_tables_binds_tables() -> None:
+    inputs = wide(50, "", 40, 40, 3)
+    warmup = Warmup(10, "")
+    warmup.add(batch(inputs))
+    schema = warmup.schema()
+    summarised, broken = Summariser(schema).summarise(batch(inputs))
+    checked = Checker(schema).check(summarised)
+    assert (broken, checked.violations) == ({}, {})
+    assert all(values is not None for values in checked.values)
+    assert summarised.inputs.tables == ()
