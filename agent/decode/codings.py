@@ -17,8 +17,11 @@ _ZSTD_WINDOW = 8 << 20
 """The largest window: what RFC 9659 allows for zstd over HTTP."""
 
 
-def decompress(body: bytes, coding: str) -> bytes:
+def decompress(body: bytes, coding: str, *, cut: bool = False) -> bytes:
     """Undo one content coding: gzip, deflate in either of its two readings, br, zstd.
+
+    Of a body that is `cut` it gives what can be undone, up to `MAX_DECOMPRESSED`; then nothing is ``incomplete`` or
+    ``too_large``. Servers flush streams event by event, so little is lost.
 
     Raises
     ------
@@ -27,32 +30,39 @@ def decompress(body: bytes, coding: str) -> bytes:
         ``too_large`` beyond `MAX_DECOMPRESSED`: never more than that is unfolded.
     """
     if coding in ("gzip", "x-gzip"):
-        return _inflate(body, 16 + zlib.MAX_WBITS)
+        return _within_cap(*_inflate(body, 16 + zlib.MAX_WBITS), cut=cut)
     if coding == "deflate":
         # Some send raw deflate, though RFC 9110 means zlib. A zlib header is a multiple of 31 with method 8.
         is_zlib = len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-        return _inflate(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+        return _within_cap(*_inflate(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS), cut=cut)
     if coding == "br":
-        return _unfold_brotli(body)
+        return _within_cap(*_unfold_brotli(body), cut=cut)
     if coding == "zstd":
-        return _unfold_zstd(body)
+        return _within_cap(*_unfold_zstd(body, cut=cut), cut=cut)
     raise DecodeError("http", "content_encoding")
 
 
-def _inflate(body: bytes, window: int) -> bytes:
+def _within_cap(plain: bytes, is_whole: bool, *, cut: bool) -> bytes:
+    if cut:
+        return plain[:MAX_DECOMPRESSED]
+    if len(plain) > MAX_DECOMPRESSED:
+        raise DecodeError("http", "too_large")
+    if not is_whole:
+        raise DecodeError("http", "incomplete")
+    return plain
+
+
+def _inflate(body: bytes, window: int) -> tuple[bytes, bool]:
+    """Give at most a byte more than the cap, and whether the end was there; like the two below."""
     stream = zlib.decompressobj(window)
     try:
         plain = stream.decompress(body, MAX_DECOMPRESSED + 1)
     except zlib.error:
         raise DecodeError("http", "compression") from None
-    if len(plain) > MAX_DECOMPRESSED:
-        raise DecodeError("http", "too_large")
-    if not stream.eof:
-        raise DecodeError("http", "incomplete", offset=len(body))
-    return plain
+    return plain, stream.eof
 
 
-def _unfold_brotli(body: bytes) -> bytes:
+def _unfold_brotli(body: bytes) -> tuple[bytes, bool]:
     stream = brotli.Decompressor()
     parts: list[bytes] = []
     room = MAX_DECOMPRESSED + 1
@@ -61,31 +71,25 @@ def _unfold_brotli(body: bytes) -> bytes:
             part = stream.process(body, output_buffer_limit=room)
             body = b""
             if not part and stream.can_accept_more_data() and not stream.is_finished():
-                raise DecodeError("http", "incomplete")
+                break  # bytes are missing
             parts.append(part)
             room -= len(part)
     except brotli.error:
         raise DecodeError("http", "compression") from None
-    if room <= 0:
-        raise DecodeError("http", "too_large")
-    return b"".join(parts)
+    return b"".join(parts), stream.is_finished()
 
 
-def _unfold_zstd(body: bytes) -> bytes:
+def _unfold_zstd(body: bytes, *, cut: bool) -> tuple[bytes, bool]:
     """Undo zstd, of one frame or several. The library stops without a word where bytes are missing, so they are counted first."""
     at, size = 0, len(body)
     try:
-        while at < size:
+        while at < size and not cut:
             at = _end_of_frame(body, at)
-        if not size:
-            raise DecodeError("http", "incomplete", offset=0)
         with zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(body, read_across_frames=True) as reader:
             plain: bytes = reader.read(MAX_DECOMPRESSED + 1)
     except (zstandard.ZstdError, IndexError):
         raise DecodeError("http", "compression") from None
-    if len(plain) > MAX_DECOMPRESSED:
-        raise DecodeError("http", "too_large")
-    return plain
+    return plain, size > 0
 
 
 _SKIPPED = 0x184D2A50

@@ -5,7 +5,8 @@ for byte (a server's change with its clock, once a second), so a dictionary from
 body. Heads that differ each time, with trace ids, are checked and reduced to the lines that matter, and those are looked up.
 Each row becomes packed float64 at once, and rows of the same layout are joined per call.
 
-A side that can't be read is counted and left out of the batch; the other side is kept.
+A side that can't be read is counted and left out of the batch; the other side is kept. Of an answer in events that was cut, its
+beginning is read, and counted all the same.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import TypeVar
 import msgspec
 
 from agent.decode.block import MAX_ROWS, Block, NotObserved
-from agent.decode.format import Format, Reader, kind_of, refuse_content_type
+from agent.decode.format import Format, Reader, is_cut, kind_of, refuse_content_type
 from agent.decode.gather import Decoded, Groups
 from agent.decode.message import BODILESS, Head, Lines, body_of, request_head, request_lines, response_head, response_lines
 from agent.decode.routes import NOWHERE, Route, Routes
 from agent.errors import DecodeError
-from agent.exchange import Bare, Exchange, Flag, Outcome
+from agent.exchange import Bare, Exchange, Flag
 from agent.spelling import CustomRoute
 
 __all__ = ["Decoded", "Decoder", "answered"]
@@ -128,10 +129,8 @@ class Decoder:
         answer = self._answers.get(raw[:start])
         if answer is not None and answer.length == len(raw) - start and not (exchange.flags or exchange.outcome):
             body = raw[start:]
-        elif exchange.flags & Flag.RESPONSE_CUT:
-            raise NotObserved("http", "truncated")
-        elif exchange.outcome != Outcome.COMPLETE:
-            raise NotObserved("http", "incomplete")
+        elif is_cut(exchange):
+            return self._cut_outputs(exchange, wire)
         else:
             answer, start = self._final_answer(raw)
             body = body_of(answer.head, raw, start)
@@ -139,6 +138,21 @@ class Decoder:
         if block.rows > MAX_ROWS:
             raise DecodeError("table", "too_many_rows")
         return block
+
+    def _cut_outputs(self, exchange: Exchange, wire: Format) -> Block:
+        """Read what there is of an answer that ends early, if it is of a kind that can be read so. What is lost is counted."""
+        lost = NotObserved("http", "truncated" if exchange.flags & Flag.RESPONSE_CUT else "incomplete")
+        try:
+            answer, start = self._final_answer(exchange.response)
+        except DecodeError:
+            raise lost from None  # its head was cut off too
+        if answer.kind not in wire.reads_cut:
+            raise lost
+        try:
+            block = wire.outputs[answer.kind](body_of(answer.head, exchange.response, start, cut=True), answer.head, exchange)
+        except NotObserved:
+            raise lost from None
+        return msgspec.structs.replace(block, left_out=(*block.left_out, lost))
 
     def _final_answer(self, raw: bytes) -> tuple[_Answer, int]:
         """Give the final response and where its head ends, behind any interim ones (100 Continue, 103 Early Hints)."""

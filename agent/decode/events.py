@@ -2,7 +2,8 @@
 
 Lines end in LF, CR LF or CR. ``field: value`` lines make up an event, an empty line ends it; several ``data`` lines are joined
 by LF; lines that begin with a colon are comments, such as keep-alives. By the standard an event without its empty line is
-dropped. Servers of this field forget that line at the end of a stream, so there it is taken if its own last line is whole.
+dropped. Servers of this field forget that line at the end of a stream, so there it is taken if its own last line is whole,
+unless the stream was cut: then more lines may have followed.
 
 The proxy notes when each piece of a streamed body arrived (`agent.exchange.MARK`) with its size on the wire. The place of an
 event in the body is turned into its place on the wire, behind the sizes of chunks, and that says in which piece its end was.
@@ -38,8 +39,8 @@ class Event(NamedTuple):
     """Where in the body the last line of its data ends."""
 
 
-def events(body: bytes) -> Iterator[Event]:
-    """Split a body into its events with data. Never raises. Cost: 1 µs an event."""
+def events(body: bytes, *, cut: bool = False) -> Iterator[Event]:
+    """Split a body into its events with data; of one that was `cut`, those that are whole. Never raises. Cost: 1 µs an event."""
     data: list[bytes] = []
     kind, end = b"", 0
     for line in _LINE.finditer(body, len(_BOM) if body.startswith(_BOM) else 0):
@@ -57,7 +58,7 @@ def events(body: bytes) -> Iterator[Event]:
             end = line.end()
         elif name == b"event":
             kind = value.removeprefix(b" ")
-    if data:
+    if data and not cut:
         yield Event(kind, b"\n".join(data), end)
 
 
@@ -71,7 +72,7 @@ def arrivals(ends: Sequence[int], head: Head, exchange: Exchange) -> list[int]:
     head
         Of the final response.
     exchange
-        Complete, with the whole response.
+        With the response as far as it was recorded.
 
     Returns
     -------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from agent.decode.block import Block
 from agent.decode.message import Head
 from agent.errors import DecodeError
-from agent.exchange import Exchange
+from agent.exchange import Exchange, Flag, Outcome
 
 Reader = Callable[[bytes, Head, Exchange], Block]
 """A body with its codings undone, what its head said, and the exchange with its times, to a block.
@@ -82,6 +82,13 @@ class Format(NamedTuple):
     is_labels: bool = False
     """Whether it says what calls that were made before should have given. Such batches are no traffic: they are counted and
     gathered, but the window must not see them."""
+    reads_cut: Collection[str] = ()
+    """Kinds of a response's body that its readers take though it ends early (`is_cut`): they say what is known, and no more."""
+
+
+def is_cut(exchange: Exchange) -> bool:
+    """Tell whether the response that was recorded ends early: over `OUTRIDER_CAPTURE_BYTES`, or cut off on the wire."""
+    return bool(exchange.flags & Flag.RESPONSE_CUT) or exchange.outcome != Outcome.COMPLETE
 
 
 def refuse_content_type(_body: bytes, _head: Head, _exchange: Exchange) -> Block:

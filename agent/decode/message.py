@@ -180,7 +180,7 @@ def _parameter(parameters: str, wanted: str) -> str:
     return ""
 
 
-def body_of(head: Head, raw: bytes, start: int, *, bodiless: bool = False) -> bytes:
+def body_of(head: Head, raw: bytes, start: int, *, bodiless: bool = False, cut: bool = False) -> bytes:
     """Give the body as UTF-8 text or as raw bytes, with transfer and content codings undone.
 
     Parameters
@@ -189,6 +189,8 @@ def body_of(head: Head, raw: bytes, start: int, *, bodiless: bool = False) -> by
         The message, and where its head ends. Bytes behind the body are not looked at.
     bodiless
         Whether this is the answer to a HEAD request.
+    cut
+        Whether the message is known to end early: what is there is wanted, and nothing counts as missing.
 
     Raises
     ------
@@ -198,25 +200,27 @@ def body_of(head: Head, raw: bytes, start: int, *, bodiless: bool = False) -> by
     if bodiless or head.status in BODILESS:
         return b""
     if head.chunked:
-        body = unchunk(raw, start)
+        body = unchunk(raw, start, cut=cut)
     elif head.framed:
         body = raw[start:]
-        if len(body) < head.length:
+        if len(body) < head.length and not cut:
             raise DecodeError("http", "incomplete", offset=len(body))
     elif head.length >= 0:
         end = start + head.length
-        if end > len(raw):
+        if end > len(raw) and not cut:
             raise DecodeError("http", "incomplete", offset=len(raw) - start)
         body = raw[start:end]
     else:
         body = raw[start:] if head.status else b""
     if head.coding:
-        body = decompress(body, head.coding)
+        body = decompress(body, head.coding, cut=cut)
     return _to_utf_8(body, head.charset) if head.charset else body
 
 
-def unchunk(raw: bytes, start: int) -> bytes:
+def unchunk(raw: bytes, start: int, *, cut: bool = False) -> bytes:
     """Join the chunks of a body (RFC 9112 section 7.1). Chunk extensions and trailers are skipped.
+
+    Of a body that is `cut`, the last chunk may be a part of one.
 
     Raises
     ------
@@ -228,6 +232,8 @@ def unchunk(raw: bytes, start: int) -> bytes:
     while True:
         line_end = raw.find(b"\r\n", at)
         if line_end < 0:
+            if cut:
+                return b"".join(chunks)
             raise DecodeError("http", "incomplete", offset=len(raw) - start)
         digits = raw[at:line_end].partition(b";")[0].rstrip(b" \t")
         if not _HEX.fullmatch(digits):
@@ -237,6 +243,8 @@ def unchunk(raw: bytes, start: int) -> bytes:
         if size == 0:
             return b"".join(chunks)
         if at + size + 2 > len(raw):
+            if cut:
+                return b"".join([*chunks, raw[at : at + size]])
             raise DecodeError("http", "incomplete", offset=len(raw) - start)
         if raw[at + size : at + size + 2] != b"\r\n":
             raise DecodeError("http", "chunked", offset=at + size - start)

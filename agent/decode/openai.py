@@ -32,7 +32,8 @@ Embeddings are answered with ``embeddings`` (how many), ``dimension``, ``norm`` 
 that asks for base64, as OpenAI's own does, gets little-endian float32), ``prompt_tokens`` and ``total_tokens``.
 
 A stream is ``data: {...}`` events up to ``data: [DONE]``. A server that fails midway says so in an event of a stream that began
-with 200.
+with 200. Of a stream that was recorded in part (over `OUTRIDER_CAPTURE_BYTES`, or cut off on the wire) the time to the first
+token is known, and the rest only where the stream was over before the cut.
 
 Sources: OpenAI API reference; vLLM 0.32; recorded traffic.
 """
@@ -159,6 +160,6 @@ def _options(request: Request) -> tuple[float | bool | None, ...]:
 
 
 _ANSWERS = {JSON: read_answer, EVENTS: read_stream}
-CHAT = Format("openai", {JSON: by_body(read_chat)}, _ANSWERS)
-COMPLETIONS = Format("openai", {JSON: by_body(read_completion)}, _ANSWERS)
+CHAT = Format("openai", {JSON: by_body(read_chat)}, _ANSWERS, reads_cut=(EVENTS,))
+COMPLETIONS = Format("openai", {JSON: by_body(read_completion)}, _ANSWERS, reads_cut=(EVENTS,))
 EMBEDDINGS = Format("openai", {JSON: by_body(read_embedding)}, {JSON: by_body(read_vectors)})

@@ -12,14 +12,16 @@ import numpy as np
 
 from agent.decode.block import Block, NotObserved, Row, as_float, pack_flat
 from agent.decode.events import arrivals, events
+from agent.decode.format import is_cut
 from agent.decode.json_text import JSON_FAULTS, lenient, may_be_lenient
 from agent.decode.message import Head
 from agent.errors import DecodeError
-from agent.exchange import Exchange
+from agent.exchange import Exchange, Outcome
 
 REASONS = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter", "abort"})
 """Reasons that are taken as they are. Besides: ``error`` (the answer holds an error), ``interrupted`` (a stream ended without
-a reason and without ``[DONE]``), ``mixed`` (choices ended for different reasons), ``other``; missing where there is none."""
+a reason and without ``[DONE]``), ``mixed`` (choices ended for different reasons), ``other``; missing where there is none, or
+where we did not see it because the recorded stream was cut."""
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -115,7 +117,7 @@ def lengths(texts: Sequence[str]) -> tuple[int, int]:
 class _Reply:
     """What is gathered from an answer, whole or in pieces."""
 
-    __slots__ = ("calls", "choices", "error", "id", "model", "reasons", "refused", "texts", "usage")
+    __slots__ = ("calls", "choices", "error", "id", "is_over", "model", "reasons", "refused", "texts", "usage")
 
     def __init__(self) -> None:
         self.choices: set[int] = set()
@@ -125,6 +127,8 @@ class _Reply:
         self.refused: set[int] = set()
         self.usage = Usage()
         self.error = False
+        self.is_over = False
+        """Whether a piece said so: by an error, or by the usage of all choices, which comes without any."""
         self.id = self.model = ""
 
     def add(self, answer: Answer) -> bool:
@@ -133,6 +137,7 @@ class _Reply:
         self.model = self.model or answer.model or ""
         self.usage = answer.usage or self.usage
         self.error = self.error or answer.error is not None
+        self.is_over = self.is_over or self.error or (answer.usage is not None and not answer.choices)
         bears = False
         for choice in answer.choices or ():
             place = choice.index
@@ -168,18 +173,30 @@ class _Reply:
             return "mixed"
         return found.pop() if found else None if ended else "interrupted"
 
+    def beginning(self, first: float | None) -> Block:
+        """Make the row of a stream of which only the beginning was seen: its sums are not those of the answer, so they miss."""
+        known = {"prompt_tokens": self.usage.prompt_tokens, "time_to_first_token_s": first}
+        return Block(OUTPUTS, False, 1, [tuple(map(known.get, OUTPUTS))], id=self.id, model=self.model)
+
     def block(self, exchange: Exchange, times: Sequence[float | None], *, chunks: int | None, ended: bool) -> Block:
         """Make the row. `times` are those of a stream: to the first text, the mean gap and the longest."""
         first, mean, longest = times
         texts = ["".join(pieces) for pieces in self.texts.values()]
         usage = self.usage
-        seconds = (exchange.end_ns - exchange.sent_ns) / 1e9 if exchange.sent_ns and exchange.end_ns > exchange.sent_ns else 0.0
+        seconds = _seconds(exchange)
         row: Row = (
             self.reason(ended=ended), usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, *lengths(texts),
             len(self.choices), len(self.refused), len(self.calls), first, _rate(usage.completion_tokens, seconds),
             _rate(chunks, seconds), mean, longest,
         )  # fmt: skip
         return Block(OUTPUTS, False, 1, [row], id=self.id, model=self.model)
+
+
+def _seconds(exchange: Exchange) -> float:
+    """Give the time from the request's last byte to the answer's last, 0 where one of them never passed."""
+    if not exchange.sent_ns or exchange.end_ns <= exchange.sent_ns or exchange.outcome != Outcome.COMPLETE:
+        return 0.0
+    return (exchange.end_ns - exchange.sent_ns) / 1e9
 
 
 def _rate(count: float | None, seconds: float) -> float | None:
@@ -203,20 +220,34 @@ def read_answer(body: bytes, _head: Head, exchange: Exchange) -> Block:
 
 
 def read_stream(body: bytes, head: Head, exchange: Exchange) -> Block:
-    """Read an answer in events. Errors as `read_answer`, and `NotObserved`, ``no_rows``, where there is none."""
+    """Read an answer in events, or the beginning of one (`is_cut`).
+
+    Of a beginning, what is known is the time to the first text and the prompt's tokens, if they were said; unless only what
+    follows an error, the usage of the whole, or ``[DONE]`` was cut off.
+
+    Raises
+    ------
+    NotObserved
+        ``no_rows`` where there is no event.
+    DecodeError
+        As `read_answer`.
+    """
     reply, ends, heard, done = _Reply(), [], False, False
-    for event in events(body):
+    cut = is_cut(exchange)
+    for event in events(body, cut=cut):
         heard = True
         if event.data == b"[DONE]":
             done = True
             break
         if event.kind == b"error":
-            reply.error = True
+            reply.error = reply.is_over = True
         elif reply.add(decoded(_answer, event.data)):
             ends.append(event.end)
     if not heard:
         raise NotObserved("openai", "no_rows")
     times = _times(arrivals(ends, head, exchange), exchange.sent_ns)
+    if cut and not (done or reply.is_over):
+        return reply.beginning(times[0])
     return reply.block(exchange, times, chunks=len(ends), ended=done)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -9,7 +10,8 @@ import msgspec
 import pytest
 
 from agent.decode.decoder import Decoder
-from agent.exchange import MARK, Exchange
+from agent.decode.message import unchunk
+from agent.exchange import MARK, Exchange, Flag
 from tests.exchanges import CAPTURES, as_lists, captured, captured_cases
 
 if not CAPTURES.is_dir():
@@ -127,3 +129,39 @@ def test_chats_of_all_clients_are_one_batch() -> None:
     (batch,) = Decoder().decode([timed(case) for case in READ if case.startswith("chat")]).batches
     assert batch.exchanges == 6
     assert as_lists(batch.outputs)["prompt_tokens"] == [27, 27, 27, None, 27, 27]
+
+
+STREAMS = sorted(case for case, (asked, _) in READ.items() if asked["stream"])
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_cut_at_any_byte_says_what_is_known_and_no_more(case: str, coding: str) -> None:
+    """A value is that of the whole stream, or missing; what is once known stays known as more bytes come."""
+    whole = timed(case)
+    if coding:
+        head = whole.response.partition(b"\r\n\r\n")[0]
+        plain = unchunk(whole.response, len(head) + 4)
+        head = head.replace(b"transfer-encoding: chunked", b"content-encoding: gzip")
+        assert b"gzip" in head
+        whole = msgspec.structs.replace(whole, response=head + b"\r\n\r\n" + gzip.compress(plain), marks=b"")
+    decoder = Decoder()
+    (batch,) = decoder.decode([whole]).batches
+    all_of_it = as_lists(batch.outputs)
+    known: set[str] = set()
+    for end in range(len(whole.response) + 1):
+        one = msgspec.structs.replace(whole, response=whole.response[:end], flags=Flag.RESPONSE_CUT)
+        result = decoder.decode([one])
+        assert (result.undecoded, result.unobserved) == ({}, {"truncated": 1})
+        (cut,) = result.batches
+        assert as_lists(cut.inputs) == as_lists(batch.inputs)
+        if not cut.outputs.rows:
+            assert not known
+            continue
+        found = as_lists(cut.outputs)
+        assert found.keys() == all_of_it.keys()
+        told = {name for name, (value,) in found.items() if value is not None}
+        assert {name: found[name] for name in told} == {name: all_of_it[name] for name in told}
+        assert known <= told
+        known = told
+    assert known == {name for name, (value,) in all_of_it.items() if value is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import brotli
 import pytest
@@ -67,6 +67,38 @@ def test_a_body_cut_anywhere_is_incomplete_or_damaged(coding: str, code: Callabl
     assert reason_of(body[:-1], coding) == "incomplete"
     for end in range(len(body)):
         assert reason_of(body[:end], coding) in ("incomplete", "compression")
+
+
+@coded
+def test_of_a_body_that_was_cut_its_beginning_is_given(
+    monkeypatch: pytest.MonkeyPatch, coding: str, code: Callable[[bytes], bytes]
+) -> None:
+    text = b"some text, long enough to be cut; " * 20
+    body = code(text)
+    for end in range(len(body)):
+        assert text.startswith(decompress(body[:end], coding, cut=True))
+    assert decompress(body, coding, cut=True) == text
+    monkeypatch.setattr(codings, "MAX_DECOMPRESSED", 100)
+    assert decompress(body, coding, cut=True) == text[:100]
+
+
+def _flushed(coding: str, pieces: Sequence[bytes]) -> bytes:
+    """As servers write streams: what each piece comes to is flushed."""
+    if coding == "br":
+        brotlis = brotli.Compressor()
+        return b"".join(brotlis.process(piece) + brotlis.flush() for piece in pieces)
+    if coding == "zstd":
+        frames = zstandard.ZstdCompressor().compressobj()
+        return b"".join(frames.compress(piece) + frames.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for piece in pieces)
+    stream = zlib.compressobj(wbits={"gzip": 31, "deflate": 15}[coding])
+    return b"".join(stream.compress(piece) + stream.flush(zlib.Z_SYNC_FLUSH) for piece in pieces)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_of_a_stream_that_was_cut_all_that_was_flushed_is_given(coding: str) -> None:
+    pieces = [b"data: one\n\n", b"data: two\n\n"]
+    assert decompress(_flushed(coding, pieces), coding, cut=True) == b"".join(pieces)
+    assert reason_of(_flushed(coding, pieces), coding) == "incomplete"
 
 
 @coded

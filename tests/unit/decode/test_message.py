@@ -177,6 +177,27 @@ def test_bad_chunks_are_refused(chunks: bytes, reason: str) -> None:
     assert reason_of(error) == reason
 
 
+@pytest.mark.parametrize(
+    ("chunks", "joined"),
+    [(b"", b""), (b"3", b""), (b"3\r\n", b""), (b"3\r\nab", b"ab"), (b"3\r\nabc\r", b"abc"), (b"3\r\nabc\r\n2\r\nd", b"abcd")],
+)
+def test_of_chunks_that_were_cut_what_is_there_is_joined(chunks: bytes, joined: bytes) -> None:
+    assert unchunk(chunks, 0, cut=True) == joined
+
+
+def test_what_is_no_chunk_is_refused_in_a_body_that_was_cut_too() -> None:
+    with pytest.raises(DecodeError) as error:
+        unchunk(b"3\r\nabcXX0\r\n", 0, cut=True)
+    assert reason_of(error) == "chunked"
+
+
+@pytest.mark.parametrize("start_line", [b"HTTP/1.1 200 OK", b"HTTP/2 200"])
+def test_of_a_body_that_was_cut_its_beginning_is_given(start_line: bytes) -> None:
+    raw = start_line + b"\r\nContent-Length: 9\r\n\r\nabc"
+    head = response_head(response_lines(raw[: raw.find(b"\r\n\r\n") + 4]))
+    assert body_of(head, raw, raw.find(b"\r\n\r\n") + 4, cut=True) == b"abc"
+
+
 def test_text_in_another_charset_becomes_utf_8() -> None:
     raw = b'POST / HTTP/1.1\r\nContent-Type: text/csv; charset="ISO-8859-1"\r\nContent-Length: 1\r\n\r\n\xe9'
     assert body(raw) == "é".encode()

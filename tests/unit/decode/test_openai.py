@@ -218,13 +218,58 @@ def test_a_stream_that_ends_early() -> None:
     assert row(decode_stream(chunk("some")))["finish_reason"] is None
 
 
-@pytest.mark.parametrize(
+CUT = pytest.mark.parametrize(
     ("outcome", "flags", "reason"), [(Outcome.CLIENT_GONE, 0, "incomplete"), (0, Flag.RESPONSE_CUT, "truncated")]
 )
-def test_of_a_stream_that_was_cut_on_the_wire_the_request_is_kept(outcome: int, flags: int, reason: str) -> None:
-    result = decode_stream(chunk("some"), ending="", outcome=outcome, flags=flags)
+
+
+@CUT
+def test_of_a_stream_that_was_cut_only_what_its_beginning_says_is_known(outcome: int, flags: int, reason: str) -> None:
+    running = {"usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}}
+    pieces = chunk("some") | running, chunk("more", "stop") | {"usage": None}
+    result = decode_stream(*pieces, 'data: {"cho', ending="", outcome=outcome, flags=flags)
+    assert (result.unobserved, result.undecoded, result.batches[0].ids) == ({reason: 1}, {}, ("c",))
+    known = {name: value for name, value in row(result).items() if value is not None}
+    assert known == {"prompt_tokens": 3, "time_to_first_token_s": pytest.approx(10e-9)}
+
+
+@CUT
+def test_of_a_stream_whose_last_event_may_lack_lines_that_event_is_not_read(outcome: int, flags: int, reason: str) -> None:
+    result = decode_stream('data: {"choices":\n', ending="", outcome=outcome, flags=flags)
     (batch,) = result.batches
-    assert (batch.inputs.rows, batch.outputs.rows, result.unobserved) == (1, 0, {reason: 1})
+    assert (batch.inputs.rows, batch.outputs.rows, result.unobserved, result.undecoded) == (1, 0, {reason: 1}, {})
+
+
+def test_what_is_wrong_before_a_cut_is_counted_as_wrong() -> None:
+    result = decode_stream("data: nonsense\n\n", ending="", flags=Flag.RESPONSE_CUT)
+    assert (result.undecoded, result.unobserved) == ({("openai", "json"): 1}, {})
+
+
+LAST_USAGE = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}}
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "tokens"),
+    [("data: [DONE]\n\n", "stop", None), (LAST_USAGE, "stop", 4), ({"error": {"message": "no"}}, "error", None)],
+    ids=["done", "usage", "error"],
+)
+def test_a_stream_that_was_cut_behind_its_end_is_known_as_a_whole(last: Any, reason: str, tokens: int | None) -> None:
+    found = row(decode_stream(chunk("some"), chunk(" more", "stop"), last, ending="", flags=Flag.RESPONSE_CUT))
+    assert (found["finish_reason"], found["completion_tokens"], found["completion_characters"]) == (reason, tokens, 9)
+    assert found["chunks_per_second"] == pytest.approx(2 / 20e-9)
+
+
+def test_the_time_of_a_cut_on_the_wire_is_not_that_of_the_answer() -> None:
+    found = row(decode_stream(chunk("some"), chunk(None, "stop"), LAST_USAGE, ending="", outcome=Outcome.UPSTREAM_GONE))
+    assert (found["completion_tokens"], found["tokens_per_second"], found["chunks_per_second"]) == (4, None, None)
+
+
+@CUT
+def test_an_answer_in_one_piece_that_was_cut_is_not_read(outcome: int, flags: int, reason: str) -> None:
+    one = json_exchange(CHAT, ASKED, {"choices": [{"message": {"content": "a"}}]})
+    result = Decoder().decode([msgspec.structs.replace(one, response=one.response[:-1], outcome=outcome, flags=flags)])
+    (batch,) = result.batches
+    assert (batch.inputs.rows, batch.outputs.rows, result.unobserved, result.undecoded) == (1, 0, {reason: 1}, {})
 
 
 def test_a_stream_of_nothing_and_a_stream_of_nonsense() -> None:
