@@ -95,6 +95,7 @@ LLAMA = Environment("llama", ("xllamacpp==2026.10.11549", "gguf==0.19.0", "opena
 LITSERVE = Environment("litserve", ("litserve==0.2.19",), 70)
 KSERVE = Environment("kserve", ("kserve==0.21.0", "scikit-learn==1.7.2", "cloudevents==1.12.0"), 648)
 MLFLOW = Environment("mlflow", ("mlflow==3.17.2",), 850)
+SAGEMAKER = Environment("sagemaker", ("sagemaker-core==2.27.0", "sagemaker-inference==1.10.1"), 449)
 
 
 def python_library() -> Path:
