@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from agent.decode.block import MAX_ROWS, Block, NotObserved
-from agent.decode.format import Format, Reader, is_cut, kind_of, refuse_content_type
+from agent.decode.format import Format, Reader, is_cut, kind_of, refuse_content_type, with_event_id
 from agent.decode.gather import Decoded, Groups
 from agent.decode.message import BODILESS, Head, Lines, body_of, request_head, request_lines, response_head, response_lines
 from agent.decode.routes import NOWHERE, Route, Routes
@@ -173,6 +173,8 @@ class Decoder:
             head = request_head(lines)
             route = self._routes.match(head.method, head.target)
             read = route.format.inputs.get(kind_of(head), refuse_content_type) if route.format else refuse_content_type
+            if head.is_event:
+                read = with_event_id(read)
             plan = _Plan(head.length if head.plain else -1, head, route, read)
             _remember(self._plans_by_lines, lines, plan, len(raw))
         _remember(self._plans, raw, plan, len(raw))

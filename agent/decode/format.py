@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from agent.decode.block import Block
-from agent.decode.message import Head
+from agent.decode.message import Head, event_id
 from agent.errors import DecodeError
 from agent.exchange import Exchange, Flag, Outcome
 
@@ -24,6 +26,16 @@ def by_body(read: Callable[[bytes], Block]) -> Reader:
         return read(body)
 
     return read_body
+
+
+def with_event_id(read: Reader) -> Reader:
+    """Make the reader of requests that are CloudEvents in binary mode: where the body bears no id, the event's is taken."""
+
+    def read_event(body: bytes, head: Head, exchange: Exchange) -> Block:
+        block = read(body, head, exchange)
+        return block if block.id else msgspec.structs.replace(block, id=event_id(exchange.request))
+
+    return read_event
 
 
 JSON = "json"

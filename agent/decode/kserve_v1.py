@@ -9,8 +9,9 @@ is in a request, such as ``signature_name`` or ``parameters``, is of the call, n
 Both servers take the same bodies on the same path, so both are ``kserve-v1``. ``:explain`` asks about rows as ``:predict`` does,
 so its inputs are read. An explanation is no prediction, and of any shape: it is not read.
 
-CloudEvents: in binary mode (attributes as ``ce-`` headers) the body is as above; in structured mode it is under ``data``, as JSON
-or as text that is JSON, or under ``data_base64``.
+CloudEvents: in binary mode (attributes as ``ce-`` headers) the body is as above, and ``ce-id`` is the request's id
+(`agent.decode.format.with_event_id`); in structured mode it is under ``data``, as JSON or as text that is JSON, or under
+``data_base64``, beside ``id``.
 
 Sources: KServe "V1 Inference Protocol"; TensorFlow Serving "RESTful API"; CloudEvents 1.0 JSON format.
 """
@@ -25,7 +26,8 @@ import msgspec
 
 from agent.decode.block import Block, numbers, numbers_by_column, table_of_columns, table_of_rows
 from agent.decode.format import CLOUD_EVENT, JSON, Format, by_body
-from agent.decode.json_arrays import LARGE_BODY, large_rows
+from agent.decode.json_arrays import LARGE_BODY
+from agent.decode.json_records import large_table, may_be_large
 from agent.decode.json_text import JSON_FAULTS, JsonText, lenient, may_be_lenient
 from agent.decode.message import Head
 from agent.decode.opaque import without_base64
@@ -92,11 +94,7 @@ def read_inputs(body: bytes, _head: Head | None = None, _exchange: Exchange | No
     DecodeError
         ``json``, ``fields`` (neither ``instances`` nor ``inputs``), or one of `table_of_rows`.
     """
-    if (
-        len(body) >= LARGE_BODY
-        and may_be_large_table(body)
-        and (block := large_rows(body, ("instances",), ("inputs",))) is not None
-    ):
+    if len(body) >= LARGE_BODY and may_be_large(body) and (block := large_table(body, ("instances",), ("inputs",))) is not None:
         return block
     try:
         request: Request | AnyRequest = _REQUEST.exact(body)
@@ -119,8 +117,8 @@ def read_outputs(body: bytes, _head: Head | None = None, _exchange: Exchange | N
     """
     if (
         len(body) >= LARGE_BODY
-        and may_be_large_table(body)
-        and (block := large_rows(body, ("predictions",), ("outputs",))) is not None
+        and may_be_large(body)
+        and (block := large_table(body, ("predictions",), ("outputs",))) is not None
     ):
         return block
     try:

@@ -15,6 +15,7 @@ byte is trusted: what does not follow the grammar raises `DecodeError`.
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import msgspec
 
@@ -28,11 +29,12 @@ _TOKEN = rb"[!#-'*+\-.0-9A-Z^-z|~]++"
 _FIELDS = rb"(?:" + _TOKEN + rb":[^\x00\r\n]*+\r\n)*+\r\n"
 _REQUEST = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]++ HTTP/(?:1\.[01]|2)\r\n" + _FIELDS)
 _RESPONSE = re.compile(rb"HTTP/(?:1\.[01]|2) [1-9]\d\d(?: [^\x00\r\n]*+)?\r\n" + _FIELDS)
-# The first four letters of the names below in any case; half the time of a search for the names themselves.
-_MAYBE_WANTED = re.compile(rb"\r\n((?:[CcTtIi][OoRrNn][NnAaFf][TtNnEe]|[Gg][Rr][Pp][Cc])[^\r]*+)")
+# The first letters of the names below in any case; half the time of a search for the names themselves.
+_MAYBE_WANTED = re.compile(rb"\r\n((?:[CcTtIi][OoRrNn][NnAaFf][TtNnEe]|[Gg][Rr][Pp][Cc]|[Cc][Ee]-[Ss][Pp])[^\r]*+)")
+_EVENT_ID = re.compile(rb"\r\n[Cc][Ee]-[Ii][Dd]:([^\r]*+)")
 _WANTED = frozenset(
     {b"content-length", b"content-type", b"content-encoding", b"transfer-encoding", b"inference-header-content-length",
-     b"grpc-encoding"}
+     b"grpc-encoding", b"ce-specversion"}
 )  # fmt: skip
 _UTF_8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _OTHER_CHARSETS = frozenset({"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252", "utf-16"})
@@ -65,6 +67,9 @@ class Head(msgspec.Struct, frozen=True, gc=False):
         `Inference-Header-Content-Length`, or -1.
     grpc_encoding
         `Grpc-Encoding` in lower case: how messages with the compressed flag are compressed; empty for none.
+    is_event
+        Whether the message is a CloudEvent in binary mode: it has a `Ce-Specversion`. `event_id` finds its id, which is not here
+        because it differs each time, and heads that mean the same are remembered.
     """
 
     method: str
@@ -79,6 +84,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     boundary: str
     json_length: int
     grpc_encoding: str
+    is_event: bool = False
 
     @property
     def plain(self) -> bool:
@@ -156,7 +162,23 @@ def _head(lines: Lines, version: bytes, method: str, target: str, status: int) -
         boundary=_parameter(parameters, "boundary"),
         json_length=_count(get(b"inference-header-content-length")),
         grpc_encoding=get(b"grpc-encoding", b"").decode("latin-1").lower(),
+        is_event=b"ce-specversion" in found,
     )
+
+
+def event_id(raw: bytes) -> str:
+    """Give the `Ce-Id` in a request's head, empty where there is none.
+
+    Characters that a header can't hold are percent-encoded, and the value may be quoted (CloudEvents HTTP binding, section
+    3.1.3.2).
+    """
+    found = _EVENT_ID.search(raw, 0, raw.find(b"\r\n\r\n") + 2)
+    if found is None:
+        return ""
+    text = found[1].decode("latin-1").strip(" \t")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    return unquote(text)
 
 
 def _count(digits: bytes | None) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from agent.decode.decoder import Decoder
 from agent.decode.kserve_v1 import read_inputs, read_outputs
+from agent.decode.message import request_lines
 from agent.errors import DecodeError
 from tests.exchanges import as_lists, exchange, json_exchange, kinds, request_bytes, response_bytes
 
@@ -148,6 +149,49 @@ def test_of_an_explanation_only_the_question_is_read() -> None:
     assert as_lists(batch.inputs) == {"0": [1.0], "1": [2.0]}
     assert batch.outputs.rows == 0
     assert not result.undecoded
+
+
+def binary_event(event_id: str, *, headers: str = "ce-specversion: 1.0\r\nCe-Source: s\r\nce-type: t\r\n") -> Any:
+    extra = f"{headers}Ce-Id: {event_id}\r\n"
+    return exchange(request_bytes(PREDICT, b'{"instances": [[1]]}', extra=extra), response_bytes(b'{"predictions": [1]}'))
+
+
+def test_the_id_of_an_event_in_binary_mode_is_the_requests() -> None:
+    decoder = Decoder()
+    (batch,) = decoder.decode([binary_event(one) for one in ("a-1", " b-2\t", "a-1")]).batches
+    assert batch.ids == ("a-1", "b-2", "a-1")
+    (batch,) = decoder.decode([binary_event("c-3")]).batches
+    assert batch.ids == ("c-3",)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("caf%C3%A9%20%22", 'café "'), ('"a b"', "a b"), (r'"a\"b\\"', 'a"b\\'), ('"', '"'), ("%", "%"), ("", "")],
+)
+def test_the_id_of_an_event_in_binary_mode_may_be_encoded(header: str, said: str) -> None:
+    (batch,) = Decoder().decode([binary_event(header)]).batches
+    assert batch.ids == ((said,) if said else ())
+
+
+def test_a_header_by_the_name_of_an_events_id_is_none_without_an_event() -> None:
+    (batch,) = Decoder().decode([binary_event("a-1", headers="")]).batches
+    assert batch.ids == ()
+
+
+def test_an_id_in_the_body_goes_before_the_events() -> None:
+    request = request_bytes(
+        "/v2/models/m/infer",
+        b'{"id": "v2", "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]}',
+        extra="ce-specversion: 1.0\r\nce-id: event\r\n",
+    )
+    (batch,) = Decoder().decode([exchange(request, response_bytes(b'{"outputs": []}'))]).batches
+    assert batch.ids == ("v2",)
+
+
+def test_events_that_differ_in_their_ids_alone_are_learned_once() -> None:
+    heads = [binary_event(one).request.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for one in ("a", "b")]
+    assert heads[0] != heads[1]
+    assert request_lines(heads[0]) == request_lines(heads[1])
 
 
 @pytest.mark.parametrize("event", [{"id": "1", "data": None}, {"data_base64": "%"}, {"data": ""}, {"id": 1, "data": {}}, []])
