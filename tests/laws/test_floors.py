@@ -17,7 +17,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "route_language", "log"}),
     frozenset({"proxy"}),
     frozenset({"decode"}),
-    frozenset({"sketch", "summarise"}),
+    frozenset({"sketch", "summarise", "joint"}),
     frozenset({"profile"}),
     frozenset({"validate", "window", "feedback"}),
     frozenset({"stats"}),
