@@ -3,7 +3,7 @@
 simdjson parses the text to a tape, and copies an array's numbers from there into one buffer: 20 ns a value, where msgspec's
 floats and their packing take 33. The buffer is flat whatever the nesting was, so the nesting is proved apart: rows by their
 lengths, and that there are no other arrays by counting brackets. Rows that are arrays themselves (images) have too many arrays to
-ask each for its length: there the signs of the text that are neither digits nor space must be those of a regular array.
+ask each for its length: `json_nested` proves those.
 
 What is not a regular table of numbers (missing values, text, duplicate keys, escapes, whole numbers beyond 64 bits, bare NaN)
 gives ``None``, and the caller's complete way reads it, or says what is wrong with it.
@@ -11,7 +11,6 @@ gives ``None``, and the caller's complete way reads it, or says what is wrong wi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 
 from agent.batch import TensorType
 from agent.decode.arrays import is_wide, table_of
-from agent.decode.block import MAX_COLUMNS, MAX_RANK, Block
+from agent.decode.block import Block
+from agent.decode.json_nested import NotRegular, is_deep, nested_numbers, prove_regular
 from agent.decode.tensors import joined
 from agent.errors import DecodeError
 
@@ -35,10 +35,6 @@ MAX_KEPT = 4 << 20
 Result = TypeVar("Result")
 
 _spare: list[Any] = []  # taking and giving back are atomic: each parser has one user at a time
-
-
-class NotRegular(ValueError):  # noqa: N818 - no error: the complete way is taken
-    """Raised by what reads a document where the document is not a regular table of numbers. Never leaves `read_large`."""
 
 
 def read_large(body: bytes, read: Callable[[Any, int], Result]) -> Result | None:
@@ -87,59 +83,67 @@ def large_rows(body: bytes, *paths: Sequence[str], names: Sequence[str] = ()) ->
     """
 
     def read(document: Any, brackets: int) -> Block:
-        path = next((path for path in paths if _has(document, path)), None)
-        if path is None:
-            raise NotRegular
-        data = _at(document, path)
-        if not names and _is_deep(data):
-            return _deep_rows(body, data)
-        values, known = numbers_in(data)
-        rows = len(data)
-        width = len(values) // rows
-        columns: int | tuple[str, ...] = width
-        if names:
-            columns = tuple(_at(document, names).as_list())
-            known += 1
-            if len(columns) != width or len(set(columns)) != width or {*map(type, columns)} != {str}:
-                raise NotRegular
-        if known + brackets_beside(document, [path, names]) != brackets:
-            raise NotRegular
-        if width > MAX_COLUMNS:
-            return Block((), True, rows, b"", tables=(table_of(TensorType("", "", (width,)), rows, values),))
-        return Block(columns, True, rows, joined([values.reshape(rows, width)], rows, width))
+        path, data = first_of(document, paths)
+        return rows_in(body, document, brackets, path, data, names)
 
     return read_large(body, read)
 
 
-def _is_deep(data: Any) -> bool:
-    return isinstance(data[0], simdjson.Array) and len(data[0]) > 0 and isinstance(data[0][0], simdjson.Array)
+def first_of(document: Any, paths: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], Any]:
+    """Give the first of some paths that is in a document, and what is there.
+
+    Raises
+    ------
+    NotRegular
+        Where none is.
+    """
+    for path in paths:
+        if path[0] in document.keys() and document[path[0]] is not None:  # noqa: SIM118 - an Object is no dict
+            return tuple(path), _at(document, path)
+    raise NotRegular
 
 
-_NO_STRUCTURE = bytes(sign for sign in range(256) if sign not in b'[]{}:,"')
+def rows_in(body: bytes, document: Any, brackets: int, path: tuple[str, ...], data: Any, names: Sequence[str] = ()) -> Block:
+    """Read rows of numbers from a parsed document.
 
+    Parameters
+    ----------
+    body, document, brackets
+        As `read_large` has them.
+    path, data
+        Where the rows are, and what is there.
+    names
+        As in `large_rows`.
 
-def _deep_rows(body: bytes, data: Any) -> Block:
-    """Read rows that are arrays of arrays of numbers, where they are all that an object of one key holds."""
-    values = np.frombuffer(data.as_buffer(of_type="d"))
-    shape: list[int] = []
-    while isinstance(data, simdjson.Array):
-        shape.append(len(data))
-        data = data[0]
-    if len(shape) > MAX_RANK or math.prod(shape) != len(values):
+    Raises
+    ------
+    NotRegular, LookupError, TypeError, ValueError, DecodeError
+        Where the complete way has to look.
+    """
+    if not names and is_deep(data):
+        values, shape = nested_numbers(data)
+        prove_regular(body, document, {path: shape})
+        return _block(values, shape)
+    values, known = numbers_in(data)
+    rows = len(data)
+    width = len(values) // rows
+    if not names:
+        columns = None
+    else:
+        columns = tuple(_at(document, names).as_list())
+        known += 1
+        if len(columns) != width or len(set(columns)) != width or {*map(type, columns)} != {str}:
+            raise NotRegular
+    if known + brackets_beside(document, [path, names]) != brackets:
         raise NotRegular
-    structure = b""
-    for size in reversed(shape):
-        structure = b"[" + b",".join([structure] * size) + b"]"
-    if body.translate(None, _NO_STRUCTURE) != b'{"":' + structure + b"}":
-        raise NotRegular
+    return _block(values, (rows, width), columns)
+
+
+def _block(values: NDArray[np.float64], shape: tuple[int, ...], names: tuple[str, ...] | None = None) -> Block:
     rows, width = shape[0], len(values) // shape[0]
     if is_wide(shape[1:]):
-        return Block((), True, rows, b"", tables=(table_of(TensorType("", "", tuple(shape[1:])), rows, values),))
-    return Block(width, True, rows, joined([values.reshape(rows, width)], rows, width))
-
-
-def _has(document: Any, path: Sequence[str]) -> bool:
-    return path[0] in document.keys() and document[path[0]] is not None  # noqa: SIM118 - an Object is no dict
+        return Block((), True, rows, b"", tables=(table_of(TensorType("", "", shape[1:]), rows, values),))
+    return Block(names or width, True, rows, joined([values.reshape(rows, width)], rows, width))
 
 
 def _at(document: Any, path: Sequence[str]) -> Any:

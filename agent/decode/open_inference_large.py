@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.batch import TensorType
 from agent.decode.block import Block
-from agent.decode.json_arrays import NotRegular, brackets_beside, numbers_in, read_large
+from agent.decode.json_arrays import brackets_beside, numbers_in, read_large
+from agent.decode.json_nested import NotRegular, Path, is_deep, nested_numbers, prove_regular
 from agent.decode.tensors import Part, block_of_columns, shape_of
 
 FIRST_ONLY = ("np", "str")
@@ -16,12 +20,12 @@ FIRST_ONLY = ("np", "str")
 
 def large_inputs(body: bytes) -> Block | None:
     """Read a request's tensors; ``None`` where the complete way has to look."""
-    return read_large(body, partial(_inputs, most=_most(body)))
+    return read_large(body, partial(_inputs, body))
 
 
 def large_outputs(body: bytes) -> Block | None:
     """Read a response's tensors; ``None`` where the complete way has to look."""
-    return read_large(body, partial(_outputs, most=_most(body)))
+    return read_large(body, partial(_outputs, body))
 
 
 def _most(body: bytes) -> int:
@@ -29,39 +33,48 @@ def _most(body: bytes) -> int:
     return max(4, len(body) >> 13)
 
 
-def _inputs(document: Any, brackets: int, most: int) -> Block:
-    parts = _parts(document, "inputs", brackets, most)
+def _inputs(body: bytes, document: Any, brackets: int) -> Block:
+    parts = _parts(body, document, "inputs", brackets)
     parameters = document.get("parameters")
     if parameters is not None and parameters.as_dict().get("content_type") in FIRST_ONLY:
         parts = parts[:1]
     return block_of_columns(parts, "", "", _text(document, "id"))
 
 
-def _outputs(document: Any, brackets: int, most: int) -> Block:
-    parts = _parts(document, "outputs", brackets, most)
+def _outputs(body: bytes, document: Any, brackets: int) -> Block:
+    parts = _parts(body, document, "outputs", brackets)
     return block_of_columns(parts, _text(document, "model_version"), _text(document, "model_name"), _text(document, "id"))
 
 
-def _parts(document: Any, key: str, brackets: int, most: int) -> list[Part]:
-    parts: list[Part] = []
-    tensors = document[key]
-    if len(tensors) > most:
+def _parts(body: bytes, document: Any, key: str, brackets: int) -> list[Part]:
+    tensors = list(document[key])
+    if len(tensors) > _most(body):
         raise NotRegular
+    if any(is_deep(tensor["data"]) for tensor in tensors):
+        found = [nested_numbers(tensor["data"]) for tensor in tensors]
+        shapes: dict[Path, tuple[int, ...]] = {(key, place, "data"): shape for place, (_, shape) in enumerate(found)}
+        prove_regular(body, document, shapes)
+        return [_part(tensor, values) for tensor, (values, _) in zip(tensors, found, strict=True)]
+    parts: list[Part] = []
     known = brackets_beside(document, [(key,)]) + 1
     for tensor in tensors:
         values, arrays = numbers_in(tensor["data"])
         known += arrays + brackets_beside(tensor, [("data",)])
-        shape = tensor["shape"].as_list()
-        name = tensor["name"]
-        if type(name) is not str or {*map(type, shape)} - {int}:
-            raise NotRegular
-        rows, width = shape_of(shape)
-        if len(values) != rows * width:
-            raise NotRegular
-        parts.append((TensorType(name, _text(tensor, "datatype"), tuple(shape[1:])), rows, values))
+        parts.append(_part(tensor, values))
     if known != brackets:
         raise NotRegular  # an array among the numbers
     return parts
+
+
+def _part(tensor: Any, values: NDArray[np.float64]) -> Part:
+    shape = tensor["shape"].as_list()
+    name = tensor["name"]
+    if type(name) is not str or {*map(type, shape)} - {int}:
+        raise NotRegular
+    rows, width = shape_of(shape)
+    if len(values) != rows * width:
+        raise NotRegular
+    return TensorType(name, _text(tensor, "datatype"), tuple(shape[1:])), rows, values
 
 
 def _text(thing: Any, key: str) -> str:

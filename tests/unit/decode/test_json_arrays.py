@@ -122,6 +122,10 @@ def test_no_part_of_the_body_is_kept() -> None:
     assert sys.getrefcount(body) == before
 
 
+def test_what_lies_beside_rows_of_arrays_does_not_matter() -> None:
+    assert rows_of({"signature": "[", "instances": [[[1]], [[2]]], "parameters": {"a": [[[3]], {}]}}) == {"0": [1.0, 2.0]}
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 1, 1), (2, 40, 41, 3), (1, 65, 64)])
 def test_rows_that_are_arrays(shape: tuple[int, ...]) -> None:
     array = np.random.default_rng(1).integers(-9, 99, size=shape)
@@ -147,7 +151,7 @@ def test_rows_that_are_arrays(shape: tuple[int, ...]) -> None:
         '{"instances": [[[1], [{"a": 2}]]]}',
         '{"instances": [[[]]]}',
         '{"instances": [[[1]]], "instances": [[[2]]]}',
-        '{"instances": [[[1]]], "parameters": [[[2]]]}',
+        '{"instances": [[[1]]], "parameters": [[[2]]], "parameters": 1}',
         '{"instances": [[[[[[[[[1]]]]]]]]]}',
     ],
 )

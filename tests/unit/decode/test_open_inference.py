@@ -12,6 +12,7 @@ from agent.batch import TensorType
 from agent.decode.decoder import Decoder
 from agent.decode.json_arrays import LARGE_BODY
 from agent.decode.open_inference import read_inputs, read_outputs
+from agent.decode.open_inference_large import large_inputs
 from agent.decode.tensors import NOT_TEXT
 from agent.errors import DecodeError
 from tests.exchanges import as_lists, json_exchange, kinds
@@ -165,6 +166,35 @@ def test_a_large_request_for_arrays_counts_only_its_first_input() -> None:
     side = inputs_of(*tensors, parameters={"content_type": "np"})
     assert side.positional
     assert as_lists(side) == {"0": [1.5] * 2500, "1": [1.5] * 2500}
+
+
+@pytest.mark.parametrize("beside", [{}, {"parameters": {"a": [[]]}}])
+def test_large_nested_data_is_read_as_flat_data_is(beside: dict[str, Any]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, size=(2, 60, 70, 3))
+    scores = np.random.default_rng(2).normal(size=(2, 3, 4))
+    blocks = []
+    for nested in (True, False):
+        data = [array.tolist() if nested else array.ravel().tolist() for array in (image, scores)]
+        tensors = [tensor("img", [2, 60, 70, 3], data[0]), tensor("s", [2, 3, 4], data[1]), tensor("age", [2], [3, 4])]
+        body = json.dumps({"id": "7", "inputs": tensors, **beside}).encode()
+        block = large_inputs(body)
+        assert block is not None
+        assert block.names == read_inputs(body).names
+        blocks.append(block)
+    one, other = blocks
+    assert (one.names, one.rows, one.values, one.id, one.tensors) == (other.names, 2, other.values, "7", other.tensors)
+    np.testing.assert_array_equal(one.tables[0].values, image.reshape(2, -1))
+    np.testing.assert_array_equal(other.tables[0].values, image.reshape(2, -1))
+
+
+@pytest.mark.parametrize("last", [[[1, 2, 3], [4]], [1, 2, 3, 4], [[1, 2], 3, 4], [[[1], [2]], [3, 4]]])
+def test_large_nested_data_that_is_not_regular_is_counted(last: Any) -> None:
+    data = [[[1, 2], [3, 4]]] * 2999 + [last]
+    body = json.dumps({"inputs": [tensor("x", [3000, 2, 2], data)]}).encode()
+    assert large_inputs(body) is None
+    with pytest.raises(DecodeError) as error:
+        read_inputs(body)
+    assert error.value.reason == "shape"
 
 
 @pytest.mark.parametrize("tensors", [4, 400])
