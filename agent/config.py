@@ -142,7 +142,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "OUTRIDER_ROUTES", "routes", "routes", "", spelling.routes,
         "Routes of your own: `/path inputs=$.rows outputs=$.scores`, several separated by semicolons. The path in "
-        "`AIP_PREDICT_ROUTE`, which Vertex AI sets, is one more, `format=vertex-ai`.",
+        "`AIP_PREDICT_ROUTE`, which Vertex AI sets, is one more, `format=vertex-ai`; the one in `AIP_HEALTH_ROUTE` is that of "
+        "probes, like `/ping`.",
     ),
     Setting("OUTRIDER_WINDOW", "window_s", "duration", "1h", spelling.positive_duration, "How far back an evaluation looks."),
     Setting("OUTRIDER_PANE", "pane_s", "duration", "1m", spelling.positive_duration, "How often an evaluation happens."),
@@ -240,6 +241,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         values["routes"] = _with_vertex(values.get("routes", ()), environ.get(_VERTEX, "").strip())
     except ValueError as error:
         faults.append(f"{_VERTEX}={environ[_VERTEX]}: {error}")
+    try:
+        values["routes"] = _with_vertex_health(values.get("routes", ()), environ.get(_VERTEX_HEALTH, "").strip())
+    except ValueError as error:
+        faults.append(f"{_VERTEX_HEALTH}={environ[_VERTEX_HEALTH]}: {error}")
     known = {setting.name for setting in SETTINGS}
     faults += [
         f"{name}: no such setting; `outrider config` lists them"
@@ -254,12 +259,21 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 _VERTEX = "AIP_PREDICT_ROUTE"
 """Where Vertex AI calls a container, as it tells the container: "Custom container requirements for prediction"."""
+_VERTEX_HEALTH = "AIP_HEALTH_ROUTE"
+"""Where it asks, by GET, whether the container is well."""
 
 
 def _with_vertex(routes: tuple[CustomRoute, ...], path: str) -> tuple[CustomRoute, ...]:
     if not path or any((route.method, route.path) == ("POST", path) for route in routes):
         return routes
     return routes + spelling.routes(str(CustomRoute(path, format="vertex-ai")))
+
+
+def _with_vertex_health(routes: tuple[CustomRoute, ...], path: str) -> tuple[CustomRoute, ...]:
+    if not path or any(route.path == path for route in routes):
+        return routes
+    (checked,) = spelling.routes(str(CustomRoute(path, format="vertex-ai")))
+    return (*routes, CustomRoute(checked.path, method="GET"))
 
 
 def _is_ours(name: str) -> bool:
@@ -316,4 +330,6 @@ MAX_PANES = 1440
 
 def describe(settings: Settings) -> list[tuple[Setting, str]]:
     """Each setting with its effective value as it would be written, in the order of `SETTINGS`."""
-    return [(setting, spelling.show(setting.type, getattr(settings, setting.field))) for setting in SETTINGS]
+    # The route of Vertex AI's probes is not written in OUTRIDER_ROUTES.
+    shown = msgspec.structs.replace(settings, routes=tuple(one for one in settings.routes if one.inputs or one.format))
+    return [(setting, spelling.show(setting.type, getattr(shown, setting.field))) for setting in SETTINGS]

@@ -194,14 +194,13 @@ class Routes:
     Parameters
     ----------
     custom
-        Routes of the user's own; they win over the tables.
+        Routes of the user's own; they win over the tables. One with neither a format nor inputs is known, and its values are
+        not read.
     """
 
     def __init__(self, custom: Sequence[CustomRoute] = ()) -> None:
         self._known: dict[tuple[str, str], Route] = {}
-        self._custom = [
-            (route, FORMATS[route.format] if route.format else format_of(route), _pattern(route.path)) for route in custom
-        ]
+        self._custom = [(route, _format_of(route), _pattern(route.path)) for route in custom]
 
     def match(self, method: str, target: str) -> Route:
         """Find the route of a request target: origin form or absolute form, with or without a query.
@@ -243,6 +242,12 @@ class Routes:
                 return Route(custom.path, wire, model, version)
             activity = activity or Route(custom.path, None, model, version)
         return activity
+
+
+def _format_of(route: CustomRoute) -> Format | None:
+    if route.format:
+        return FORMATS[route.format]
+    return format_of(route) if route.inputs else None
 
 
 def _find(patterns: _Patterns, method: str, path: str) -> Route | None:

@@ -114,6 +114,25 @@ def test_the_route_that_vertex_ai_names_is_one_more() -> None:
     assert load({"OUTRIDER_ROUTES": str(both[1])}).routes == both[1:]
 
 
+def test_the_route_of_probes_that_vertex_ai_names_is_known() -> None:
+    predict, health = load({"AIP_PREDICT_ROUTE": "/predict", "AIP_HEALTH_ROUTE": " /v1/well "}).routes
+    assert (predict.path, health) == ("/predict", CustomRoute("/v1/well", method="GET"))
+    assert load({"AIP_HEALTH_ROUTE": "/predict", "AIP_PREDICT_ROUTE": "/predict"}).routes == (predict,)
+    assert load({"AIP_HEALTH_ROUTE": ""}).routes == ()
+
+
+def test_what_is_shown_of_the_routes_can_be_read_again() -> None:
+    settings = load({"AIP_PREDICT_ROUTE": "/predict", "AIP_HEALTH_ROUTE": "/well"})
+    shown = {setting.name: text for setting, text in describe(settings)}["OUTRIDER_ROUTES"]
+    assert load({"OUTRIDER_ROUTES": shown}).routes == settings.routes[:1]
+
+
+def test_a_route_of_probes_that_is_no_path_is_named() -> None:
+    (fault,) = faults(AIP_HEALTH_ROUTE="well")
+    assert fault.startswith("AIP_HEALTH_ROUTE=well: ")
+    assert "write" in fault
+
+
 def test_a_route_of_vertex_ai_that_is_no_path_is_named() -> None:
     (fault,) = faults(AIP_PREDICT_ROUTE="predict")
     assert fault.startswith("AIP_PREDICT_ROUTE=predict: ")
