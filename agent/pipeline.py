@@ -90,17 +90,18 @@ class Pipeline:
         now_ns
             Wall clock: which pane they belong to.
         """
+        is_read = True
         try:
             decoded = self._decoder.decode(exchanges)
         except Exception:  # noqa: BLE001 - whatever a client sent must not end the monitor
             self._fault("decode")
-            decoded = Decoded(routes=[OTHER] * len(exchanges))
+            decoded, is_read = Decoded(routes=[OTHER] * len(exchanges)), False
         try:
             self.activity.record(exchanges, decoded.routes)
             self._count(decoded)
         except Exception:  # noqa: BLE001 - as above
             self._fault("activity")
-        if not self.activity.decoded:
+        if is_read and not self.activity.decoded:
             self._look_for_routes(exchanges, decoded.routes)
         for batch in decoded.batches:
             if batch.format in LABELS:

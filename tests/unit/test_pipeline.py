@@ -208,6 +208,21 @@ def test_grpc_calls_without_bodies_are_unobserved_by_their_status(grpc_status: i
     assert pipeline.activity.faults == {}
 
 
+def test_calls_that_a_defect_kept_from_being_read_do_not_hint_at_a_route(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise RuntimeError("a defect")
+
+    pipeline = with_profile()
+    logging.getLogger("outrider").propagate = True
+    monkeypatch.setattr("agent.decode.decoder.Decoder.decode", fail)
+    with caplog.at_level(logging.WARNING, "outrider.monitor"):
+        pipeline.take(calls(training(100)), START)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "matched no known route" not in pipeline.waiting
+
+
 @pytest.mark.parametrize(("protocol", "said"), [("http/2", 1), ("grpc", 0)])
 def test_only_calls_that_a_route_could_make_readable_hint_at_one(
     protocol: str, said: int, caplog: pytest.LogCaptureFixture
