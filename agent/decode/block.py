@@ -60,6 +60,7 @@ __all__ = [
     "pack_flat",
     "pack_one",
     "packers",
+    "scalars_repeated",
     "table_of_columns",
     "table_of_rows",
 ]
@@ -293,6 +294,20 @@ def table_of_columns(columns: Mapping[str, Any]) -> Block:
         return block_of(tuple(columns), list(zip(*values, strict=True)))
     names = tuple(columns)
     return _records([dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)])
+
+
+def scalars_repeated(columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Give scalars beside columns of so many rows to each row; all else stays as it is.
+
+    Raises
+    ------
+    DecodeError
+        ``too_many_values`` beyond `MAX_REPEATED_CELLS`.
+    """
+    scalars = {name for name, value in columns.items() if type(value) in SCALARS}
+    if len(scalars) * rows > MAX_REPEATED_CELLS:
+        raise DecodeError("table", "too_many_values")
+    return {name: [value] * rows if name in scalars else value for name, value in columns.items()}
 
 
 def block_of(names: int | tuple[str, ...], rows: Sequence[Row]) -> Block:

@@ -2,7 +2,7 @@
 
 ``[{"img": [[[0, 1, 2], ...], ...], "age": 3}, ...]``, or as columns ``{"img": [[[[0, 1, 2], ...], ...], ...], "age": [3, ...]}``.
 The wide arrays are read by `json_nested`, and so are columns that are nothing but numbers; all else as it always is. What is read
-here, `block.table_of_rows` and `block.table_of_columns` read the same.
+here, `block.table_of_rows` and `block.table_of_columns` read the same, the latter behind `block.scalars_repeated`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from agent.batch import Table, TensorType
 from agent.decode.arrays import MAX_COLUMNS, MAX_FLATTENED, table_of
-from agent.decode.block import Block, table_of_columns, table_of_rows
+from agent.decode.block import Block, scalars_repeated, table_of_columns, table_of_rows
 from agent.decode.json_arrays import LARGE_BODY, first_of, read_large, rows_in
 from agent.decode.json_nested import NotRegular, Path, nested_numbers, prove_regular, shape_in
 from agent.decode.tensors import joined
@@ -103,7 +103,7 @@ def _columns(data: Any, path: Path, shapes: dict[Path, tuple[int, ...]]) -> Bloc
         else:
             others[name] = _plain(value)
     rows = max(map(len, found.values()), default=0)
-    beside = table_of_columns(others) if others else Block((), True, rows, b"")
+    beside = table_of_columns(scalars_repeated(others, rows)) if others else Block((), True, rows, b"")
     return _with_tables(beside, found, rows)
 
 

@@ -3,8 +3,9 @@
 Request: ``{"instances": [...]}``, one item a row: a list (columns by position), an object (named columns) or a scalar (one
 column); or ``{"inputs": ...}``: an object of columns, or a list as above. Response: ``{"predictions": ...}``, or ``outputs``
 where the request was columnar. KServe does not enforce the response's shape, so a list, an object of columns, one object and
-one scalar are all taken. ``{"b64": "..."}`` is a value: text, an image or a number of bytes (`agent.decode.opaque`). What else
-is in a request, such as ``signature_name`` or ``parameters``, is of the call, not of a row.
+one scalar are all taken. A scalar beside lists in an object of columns is a tensor without dimensions, such as a temperature: it
+holds for all rows, and is repeated for each, as over gRPC. ``{"b64": "..."}`` is a value: text, an image or a number of bytes
+(`agent.decode.opaque`). What else is in a request, such as ``signature_name`` or ``parameters``, is of the call, not of a row.
 
 Both servers take the same bodies on the same path, so both are ``kserve-v1``. ``:explain`` asks about rows as ``:predict`` does,
 so its inputs are read. An explanation is no prediction, and of any shape: it is not read.
@@ -24,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from agent.decode.block import Block, numbers, numbers_by_column, table_of_columns, table_of_rows
+from agent.decode.block import Block, numbers, numbers_by_column, scalars_repeated, table_of_columns, table_of_rows
 from agent.decode.format import CLOUD_EVENT, JSON, Format, by_body
 from agent.decode.json_arrays import LARGE_BODY
 from agent.decode.json_records import large_table, may_be_large
@@ -136,7 +137,11 @@ def _any(body: bytes, rows: Any, columns: Any) -> Block:
     value = rows if rows is not None else columns
     if value is None:
         raise DecodeError("kserve-v1", "fields")
-    return any_table(without_base64(value) if b'"b64"' in body else value)
+    value = without_base64(value) if b'"b64"' in body else value
+    if rows is None and type(value) is dict:
+        count = next((len(column) for column in value.values() if type(column) is list), 0)
+        value = scalars_repeated(value, count) if count else value
+    return any_table(value)
 
 
 def number_table(value: list[NumberRow] | NumberColumns) -> Block:

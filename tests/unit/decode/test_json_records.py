@@ -59,6 +59,11 @@ def test_columns_are_read_as_the_complete_way_reads_them(columns: dict[str, Any]
     assert_same(read({"inputs": columns}), table_of_columns(columns))
 
 
+def test_a_scalar_beside_wide_columns_is_repeated() -> None:
+    block = read({"inputs": {"img": WIDE.tolist(), "light": 0.5, "lag": [1, 2]}})
+    assert_same(block, table_of_columns({"img": WIDE.tolist(), "light": [0.5, 0.5], "lag": [1, 2]}))
+
+
 def test_rows_are_still_rows() -> None:
     assert_same(read({"instances": WIDE.tolist()}), table_of_rows(WIDE.tolist()))
     assert_same(read({"instances": [[1.5, 2.0]]}), table_of_rows([[1.5, 2.0]]))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.decode.decoder import Decoder
+from agent.decode.gather import side
 from agent.decode.kserve_v1 import read_inputs, read_outputs
 from agent.decode.message import request_lines
 from agent.errors import DecodeError
@@ -63,6 +64,33 @@ def test_columnar_requests_and_their_answers() -> None:
     assert as_lists(batch.inputs) == {"a": [1.0, 2.0], "b[0]": [3.0, 5.0], "b[1]": [4.0, 6.0]}
     assert as_lists(batch.outputs) == {"p": [0.1, 0.2]}
     assert as_lists(decode_one({"inputs": [[1, 2]]}, {"outputs": [7]}).inputs) == {"0": [1.0], "1": [2.0]}
+
+
+@pytest.mark.parametrize("key", ["inputs", "outputs"])
+def test_a_scalar_beside_columns_holds_for_all_rows(key: str) -> None:
+    columns = {"text": ["a", "b"], "light": 0.5, "lag": [[1, 2], [3, 4]], "fast": True, "none": None}
+    read = read_inputs if key == "inputs" else read_outputs
+    block = read(json.dumps({key: columns}).encode())
+    assert as_lists(side(block.names, block.numeric, [block.values])) == {
+        "text": ["a", "b"],
+        "light": [0.5, 0.5],
+        "lag[0]": [1.0, 3.0],
+        "lag[1]": [2.0, 4.0],
+        "fast": [True, True],
+        "none": [None, None],
+    }
+
+
+def test_scalars_alone_are_one_row() -> None:
+    block = read_inputs(b'{"inputs": {"a": 1, "b": "x"}}')
+    assert (block.names, block.rows) == (("a", "b"), 1)
+
+
+def test_scalars_are_not_repeated_without_end() -> None:
+    columns = {"x": [0] * 3000, **{f"s{at}": 1 for at in range(100)}}
+    with pytest.raises(DecodeError) as error:
+        read_inputs(json.dumps({"inputs": columns}).encode())
+    assert error.value.reason == "too_many_values"
 
 
 def test_predictions_of_any_shape() -> None:
