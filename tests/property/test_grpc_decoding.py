@@ -1,7 +1,7 @@
 """gRPC: what was encoded is decoded, and hostile bytes give a block or a counted reason, in bounded time and memory.
 
-Calls of Open Inference are written with tritonclient's own tensors and messages. TensorFlow Serving's come in a package that
-wants TensorFlow, so those are written with our messages, whose fields are the same.
+Calls of Open Inference are written with tritonclient's own tensors and messages; `test_tensorflow_serving` does as much for
+TensorFlow Serving.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from agent.decode.tensorflow_grpc import (
     read_predict_outputs,
     read_values,
 )
-from agent.decode.tensorflow_tensor import ENCODINGS
 from agent.errors import DecodeError
 from tests.exchanges import exchange
 from tests.grpc_captures import grpc_exchange
@@ -202,46 +201,6 @@ def test_streams_round_trip(tensors: list[tuple[str, str, NDArray[Any]]], times:
     repeated = [(name, datatype, np.concatenate([values] * times)) for name, datatype, values in tensors]
     check_side(batch.inputs, repeated)
     check_side(batch.outputs, repeated)
-
-
-BY_TYPE = {"DT_STRING": "BYTES"} | {datatype: encoding.raw for datatype, encoding in ENCODINGS.items()}
-
-
-@st.composite
-def tensor_protos(draw: st.DrawFn) -> tuple[str, str, NDArray[Any], Any]:
-    """A tensor, and its message in one of the encodings it may have."""
-    datatype = draw(st.sampled_from(sorted(BY_TYPE)))
-    raw, shape = BY_TYPE[datatype], draw(shapes)
-    message = pb.TensorProto(dtype=datatype, tensor_shape={"dim": [{"size": size} for size in shape]})
-    constant = draw(st.booleans())
-    if raw == "BYTES":
-        size = 1 if constant else int(np.prod(shape))
-        flat = draw(st.lists(texts, min_size=size, max_size=size))
-        message.string_val.extend([text.encode() for text in flat])
-        return "x", datatype, np.array(flat * (int(np.prod(shape)) // size), dtype=object).reshape(shape), message
-    values = draw(arrays(NUMPY[raw], [1] if constant else shape))
-    if raw == "BF16":
-        values = (values.view("<u4") & 0xFFFF0000).view("<f4")
-    if not constant and draw(st.booleans()):
-        message.tensor_content = raw_bytes(raw, values)
-    elif raw in ("FP16", "BF16"):
-        message.half_val.extend(np.frombuffer(raw_bytes(raw, values), "<u2").tolist())
-    else:
-        getattr(message, ENCODINGS[datatype].field).extend(values.ravel().tolist())
-    return "x", datatype, np.broadcast_to(values, shape) if constant else values, message
-
-
-@settings(max_examples=200, deadline=None)
-@given(tensor_protos(), tensor_protos())
-def test_tensorflow_round_trip(asked: Any, answered: Any) -> None:
-    question = pb.PredictRequest(model_spec={"name": "m"}, inputs={asked[0]: asked[3]}).SerializeToString()
-    answer = pb.PredictResponse(model_spec={"name": "m", "version": {"value": 2}}, outputs={answered[0]: answered[3]})
-    service = "tensorflow.serving.PredictionService"
-    calls = [grpc_exchange("Predict", framed(question), framed(answer.SerializeToString()), service=service)]
-    (batch,) = Decoder().decode(calls).batches
-    assert (batch.format, batch.model, batch.version) == ("tensorflow-serving", "m", "2")
-    check_side(batch.inputs, [asked[:3]])
-    check_side(batch.outputs, [answered[:3]])
 
 
 def attempt(read: Callable[[bytes], Block], message: bytes) -> None:
