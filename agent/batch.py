@@ -121,6 +121,10 @@ class Batch:
     ids: tuple[str, ...] = ()
 
 
+OUT_OF_RANGE = "out_of_range"
+"""The kind of violation of a number below the smallest or above the largest of training. The others: `agent.validate.schema`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A batch, sorted out by the schema check for the sketches.

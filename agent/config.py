@@ -16,6 +16,7 @@ import msgspec
 from agent import spelling
 from agent.errors import ConfigError
 from agent.spelling import Address, CustomRoute, Readiness, Upstream
+from agent.tolerance_language import Tolerances
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,14 +51,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     min_rows: int
     consecutive: int
     alpha: float
+    against: tuple[str, ...]
+    thresholds: tuple[Tolerances, ...]
     psi: float
-    ks: float
     js: float
+    hellinger: float
+    total_variation: float
+    ks: float
+    cramer_von_mises: float
     wasserstein: float
     mean_shift: float
+    variance: float
     chi_square: float
     l_infinity: float
+    distinct: float
     missing: float
+    unseen: float
+    out_of_range: float
     max_columns: int
     log_level: str
 
@@ -185,11 +195,29 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "OUTRIDER_ALPHA", "alpha", "probability", "0.05", spelling.probability,
-        "The chance of any false alarm, shared out over columns, statistics and evaluations.",
+        "The chance of any false alarm in a day, shared out over columns, statistics and evaluations.",
+    ),
+    Setting(
+        "OUTRIDER_AGAINST", "against", "reference, ...", "training", spelling.references,
+        "What the window is compared with: `training`, `before` (the window before it: sudden changes), `season` (the same "
+        "hours of up to seven earlier days).",
+    ),
+    Setting(
+        "OUTRIDER_THRESHOLDS", "thresholds", "thresholds", "", spelling.thresholds,
+        "Tolerances of single columns: `age ks=0.2 psi=off; card_* missing=0.1`.",
     ),
     Setting("OUTRIDER_PSI", "psi", "number", "0.1", spelling.tolerance, "Tolerance of the population stability index."),
-    Setting("OUTRIDER_KS", "ks", "number", "0.1", spelling.tolerance, "Tolerance of the Kolmogorov-Smirnov distance."),
     Setting("OUTRIDER_JS", "js", "number", "0.1", spelling.tolerance, "Tolerance of the Jensen-Shannon distance (base 2)."),
+    Setting("OUTRIDER_HELLINGER", "hellinger", "number", "0.1", spelling.tolerance, "Tolerance of the Hellinger distance."),
+    Setting(
+        "OUTRIDER_TOTAL_VARIATION", "total_variation", "share", "0.15", spelling.tolerance,
+        "Tolerance of the total variation distance: the share of rows that would have to move.",
+    ),
+    Setting("OUTRIDER_KS", "ks", "number", "0.1", spelling.tolerance, "Tolerance of the Kolmogorov-Smirnov distance."),
+    Setting(
+        "OUTRIDER_CRAMER_VON_MISES", "cramer_von_mises", "number", "0.08", spelling.tolerance,
+        "Tolerance of the Cramér-von Mises distance.",
+    ),
     Setting(
         "OUTRIDER_WASSERSTEIN", "wasserstein", "σ", "0.1", spelling.tolerance,
         "Tolerance of the Wasserstein distance, in standard deviations of the reference.",
@@ -199,6 +227,10 @@ SETTINGS: tuple[Setting, ...] = (
         "Tolerance of the z-score of the mean, in standard deviations of the reference.",
     ),
     Setting(
+        "OUTRIDER_VARIANCE", "variance", "ln", "0.25", spelling.tolerance,
+        "Tolerance of the natural logarithm of the ratio of standard deviations; 0.25 is a factor of 1.28.",
+    ),
+    Setting(
         "OUTRIDER_CHI_SQUARE", "chi_square", "w", "0.3", spelling.tolerance,
         "Tolerance of Cohen's w, the effect size of the chi-square test.",
     ),
@@ -206,7 +238,19 @@ SETTINGS: tuple[Setting, ...] = (
         "OUTRIDER_L_INFINITY", "l_infinity", "share", "0.1", spelling.tolerance,
         "Tolerance of the largest change of one category's share.",
     ),
-    Setting("OUTRIDER_MISSING", "missing", "share", "0.05", spelling.tolerance, "Tolerance of the change of the missing share."),
+    Setting(
+        "OUTRIDER_DISTINCT", "distinct", "share", "0.2", spelling.tolerance,
+        "Tolerance of the change of the number of distinct categories, as a share of the number to be expected.",
+    ),
+    Setting("OUTRIDER_MISSING", "missing", "share", "0.01", spelling.tolerance, "Tolerance of the change of the missing share."),
+    Setting(
+        "OUTRIDER_UNSEEN", "unseen", "share", "0.01", spelling.tolerance,
+        "Tolerance of the change of the share of unseen categories.",
+    ),
+    Setting(
+        "OUTRIDER_OUT_OF_RANGE", "out_of_range", "share", "0.01", spelling.tolerance,
+        "Tolerance of the share of numbers beyond the range of training.",
+    ),
     Setting(
         "OUTRIDER_MAX_COLUMNS", "max_columns", "columns", "200", spelling.at_least_one,
         "Columns with metrics of their own; the rest is summed up.",
@@ -295,7 +339,13 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         faults.append("OUTRIDER_TAP_BYTES is less than four times OUTRIDER_CAPTURE_BYTES: one exchange might not fit")
     if bool(values["tls_cert"]) != bool(values["tls_key"]):
         faults.append("OUTRIDER_TLS_CERT and OUTRIDER_TLS_KEY belong together: set both, or none")
-    return faults + _address_conflicts(values)
+    return faults + _unknown_statistics(values) + _address_conflicts(values)
+
+
+def _unknown_statistics(values: Mapping[str, Any]) -> list[str]:
+    known = [setting.field for setting in SETTINGS if setting.parse is spelling.tolerance]
+    named = {name for each in values.get("thresholds", ()) for name in each.values}
+    return [f"OUTRIDER_THRESHOLDS: {name!r} is no statistic; there are {', '.join(known)}" for name in sorted(named - set(known))]
 
 
 def _address_conflicts(values: Mapping[str, Any]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import isinf
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from agent import route_language
+from agent import route_language, tolerance_language
 from agent.route_language import CustomRoute as CustomRoute  # noqa: PLC0414 - a value of a setting, imported from here
+from agent.tolerance_language import Tolerances
 
 
 class Address(NamedTuple):
@@ -155,20 +157,34 @@ def at_least_one(text: str) -> int:
 
 
 def tolerance(text: str) -> float:
-    """Read a number above zero."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError("write a number above zero, such as 0.1") from None
-    if not 0 < value < float("inf"):
-        raise ValueError("write a number above zero, such as 0.1")
-    return value
+    """Read a number above zero, or ``off``, which is infinity."""
+    return tolerance_language.number(text)
+
+
+def thresholds(text: str) -> tuple[Tolerances, ...]:
+    """Read tolerances of single columns; `agent.tolerance_language` says how they are written."""
+    return tolerance_language.parse(text)
+
+
+REFERENCES = ("training", "before", "season")
+"""What a window can be compared with."""
+
+
+def references(text: str) -> tuple[str, ...]:
+    """Read what is compared with: some of `REFERENCES`, separated by commas."""
+    found = tuple(part.strip() for part in text.split(","))
+    if wrong := [part for part in found if part not in REFERENCES]:
+        raise ValueError(f"{wrong[0]!r} is none of {', '.join(REFERENCES)}")
+    return tuple(name for name in REFERENCES if name in found)
 
 
 def probability(text: str) -> float:
     """Read a number between 0 and 1."""
-    value = tolerance(text)
-    if value >= 1:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
         raise ValueError("write a number between 0 and 1, such as 0.05")
     return value
 
@@ -202,7 +218,7 @@ def routes(text: str) -> tuple[CustomRoute, ...]:
 def show(type: str, value: Any) -> str:
     """Write a value of a setting of this `type`, as it can be read again."""
     match type:
-        case "routes":
+        case "routes" | "thresholds":
             return "; ".join(map(str, value))
         case "duration":
             return _in_units(value, {"d": 86400, "h": 3600, "m": 60, "s": 1}) or f"{1000 * value:g}ms"
@@ -210,12 +226,16 @@ def show(type: str, value: Any) -> str:
             return _in_units(value, {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}) or str(value)
         case "switch":
             return "on" if value else "off"
-    if isinstance(value, tuple) and type in LISTS:
+    if type in LISTS:
         return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _number(value) if isinstance(value, float) else str(value)
 
 
-LISTS = frozenset(("host:port, ...", "URL, ...", "check, ..."))
+def _number(value: float) -> str:
+    return "off" if isinf(value) else f"{value:g}"
+
+
+LISTS = frozenset(("host:port, ...", "URL, ...", "check, ...", "reference, ..."))
 """Types of settings that take several values."""
 
 

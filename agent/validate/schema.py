@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.batch import Batch, Checked, Side, Values
+from agent.batch import OUT_OF_RANGE, Batch, Checked, Side, Values
 from agent.profile.format import CATEGORY_TYPES, NUMERIC_TYPES
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.categorical import places, tally
@@ -33,8 +33,6 @@ NULL = "null"
 """A missing value in a column that had none in training."""
 NOT_FINITE = "not_finite"
 """Positive or negative infinity."""
-OUT_OF_RANGE = "out_of_range"
-"""A number below the smallest or above the largest of training."""
 UNSEEN_CATEGORY = "unseen_category"
 """A category that is none of the profile's."""
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "route_language", "log"}),
+    frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "route_language", "tolerance_language", "log"}),
     frozenset({"proxy"}),
     frozenset({"decode"}),
     frozenset({"sketch", "summarise", "joint"}),
