@@ -118,9 +118,12 @@ def build(data: tuple[Path, ...], output: Path, task: str | None, **named: Any) 
     from agent.profile.build import build as build_profile  # noqa: PLC0415
     from agent.profile.write import write  # noqa: PLC0415
 
+    doubts: list[str] = []
     with _told(), _progress() as progress:
-        built = build_profile(list(data), task=task or "", progress=progress, **named)
+        built = build_profile(list(data), task=task or "", progress=progress, warn=doubts.append, **named)
         size = write(built, output)
+    for doubt in doubts:
+        click.echo(f"warning: {doubt}", err=True)
     click.echo(_summary(built, output, size))
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from agent.errors import ProfileError
 from agent.profile.blocks import Block, Source, Values, block_rows
 from agent.profile.column import Column, Tallied
+from agent.profile.doubts import Doubts
 from agent.profile.feeds import Feed, TableFeed, feed_of
 from agent.profile.format import CATEGORY_TYPES, FORMAT, NUMERIC_TYPES, Model, Profile
 from agent.profile.relations import Relations
@@ -28,6 +29,9 @@ TASKS = ("", "regression", "classification")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many rows are done, and how many there are."""
+
+Warn = Callable[[str], None]
+"""Called with a sentence."""
 
 
 def build(  # noqa: PLR0913 - each argument is an option of the command line
@@ -48,6 +52,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     task: str = "",
     trained_at: str = "",
     progress: Progress | None = None,
+    warn: Warn | None = None,
 ) -> Profile:
     """Learn what a model was trained on.
 
@@ -69,6 +74,8 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         ``regression`` or ``classification``; inferred from the prediction or the label if empty.
     progress
         Told how far it is, after every block.
+    warn
+        Told what the user may have overlooked (`agent.profile.doubts`); the profile is the same.
 
     Returns
     -------
@@ -92,13 +99,18 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     _check_names(feeds)
     reading = _Reading(source, progress or _silent)
     _find_centroids(feeds, reading)
+    doubts = Doubts(feeds if warn is not None else ())
     for block in reading.blocks("finding types and bins", feeds):
         for feed, values in zip(feeds, block.columns, strict=True):
+            doubts.update(feed, values)
             for column, part in zip(feed.columns, feed.split(values), strict=True):
                 column.count(part, block.rows)
     _choose_types([column for feed in feeds for column in feed.columns], task)
     for feed in feeds:
         feed.settle()
+    if warn is not None:
+        for sentence in doubts.sentences():
+            warn(sentence)
     columns = [column for feed in feeds for column in feed.columns]
     relations = _count(feeds, reading)
     return Profile(

@@ -51,6 +51,15 @@ def test_build_and_show(data: Path, tmp_path: Path) -> None:
     assert "region" in out
 
 
+def test_a_build_that_may_have_overlooked_a_role_says_so_and_goes_on(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "profile.json"
+    code, out, err = call("profile", "build", data, "-o", output, "--label", "y")
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith("warning: column 'row' is taken as a feature, but looks like an id (")
+    assert "500 rows" in out
+    assert [column.role for column in read(output).columns if column.name == "row"] == ["feature"]
+
+
 def test_repeated_options(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "p.json"
     words = ["--exclude", "row", "--exclude", "q", "--categorical", "region", "--task", "regression"]
