@@ -1,0 +1,1 @@
+"""Changes of how columns go together, against training."""
