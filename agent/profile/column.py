@@ -17,6 +17,7 @@ from agent.profile.kll import kll_bytes
 from agent.profile.roles import Choice
 from agent.profile.tally import BinTally, CategoryTally
 from agent.sketch.categorical import canonical
+from agent.sketch.wire import pack_sums
 
 MAX_LISTED = 100
 """Categories listed with counts of their own; the rest is summed up as ``other``."""
@@ -133,6 +134,7 @@ class Column:
             bin_counts=self.bins.counts.tolist(),
             coarse=self._cuts.coarse.tolist(),
             kll=base64.b64encode(kll_bytes(*census.distribution())).decode(),
+            bin_sums=_packed(self.bins.sums),
         )
 
     def _categories(self, present: int) -> Categories:
@@ -157,6 +159,10 @@ def _missing(values: Values) -> int:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _packed(sums: NDArray[np.float64]) -> str:
+    return base64.b64encode(pack_sums(sums)).decode() if np.isfinite(sums).all() else ""
 
 
 def _candidates(census: Census) -> list[str]:

@@ -20,7 +20,7 @@ CATEGORY_TYPES = ("category", "boolean")
 """Types whose column has `ColumnProfile.categories`; ``text`` and ``datetime`` have neither."""
 
 
-class Numeric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Numeric(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The distribution of a numeric column in training.
 
     Parameters
@@ -35,6 +35,10 @@ class Numeric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The frozen bins, as in `agent.sketch.summary.NumericSummary`; the counts are exact.
     kll
         The quantile sketch (datasketches ``kll_doubles_sketch``), base64 of its serialised bytes.
+    bin_sums
+        Per bin the sum of ``x - origin`` over its finite values, where origin is the middle edge, ``edges[len(edges) // 2]``, or
+        0 without edges: base64 of what `agent.sketch.wire.pack_sums` makes of them. Left out where one is beyond a double, and
+        in profiles of earlier versions.
     """
 
     count: int
@@ -47,6 +51,7 @@ class Numeric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bin_counts: list[int]
     coarse: list[int]
     kll: str
+    bin_sums: str = ""
 
 
 class Categories(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,8 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
-from agent.errors import ProfileError
+from agent.errors import OutriderError, ProfileError
 from agent.profile.format import (
     CATEGORY_TYPES,
     FORMAT,
@@ -32,6 +33,7 @@ from agent.profile.format import (
     Summarised,
 )
 from agent.profile.kll import check_kll
+from agent.sketch.wire import unpack_sums
 from agent.summarise.embedding import unpack
 from agent.summarise.source import EMBEDDING, MEASURES
 
@@ -170,6 +172,7 @@ def _numeric_faults(numeric: Numeric, present: int, at: str) -> Iterator[str]:
     if numeric.variance is not None and numeric.variance < 0:
         yield f"{at}.variance is negative"
     yield from _kll_faults(numeric, at)
+    yield from _sums_faults(numeric, at)
 
 
 def _kll_faults(numeric: Numeric, at: str) -> Iterator[str]:
@@ -180,6 +183,18 @@ def _kll_faults(numeric: Numeric, at: str) -> Iterator[str]:
         return
     if held != numeric.count:
         yield f"{at}.kll holds {held} values, but count is {numeric.count}"
+
+
+def _sums_faults(numeric: Numeric, at: str) -> Iterator[str]:
+    if not numeric.bin_sums:
+        return
+    try:
+        sums = unpack_sums(base64.b64decode(numeric.bin_sums, validate=True), len(numeric.bin_counts), "profile")
+    except (binascii.Error, OutriderError) as error:
+        yield f"{at}.bin_sums are no sums of {len(numeric.bin_counts)} bins ({error})"
+        return
+    if not np.isfinite(sums).all():
+        yield f"{at}.bin_sums has one that is not finite"
 
 
 def _category_faults(categories: Categories, present: int, at: str) -> Iterator[str]:

@@ -10,9 +10,11 @@ import numpy as np
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
-from agent.profile.format import ColumnProfile, Profile, Summarised
+from agent.profile.format import ColumnProfile, Numeric, Profile, Summarised
+from agent.sketch.bins import origin_of
 from agent.sketch.quantiles import sorted_view
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
+from agent.sketch.wire import unpack_sums
 from agent.summarise.embedding import unpack
 from agent.summarise.image_file import PIXEL_MEASURES, reads_pixels
 from agent.summarise.source import IMAGE_FILE, Source
@@ -129,6 +131,7 @@ def reference_of(column: ColumnProfile) -> Summary | None:
     if column.numeric is not None:
         numeric = column.numeric
         points, weights = sorted_view(kll_doubles_sketch.deserialize(base64.b64decode(numeric.kll)))
+        edges = np.array(numeric.edges, dtype=np.float64)
         return NumericSummary(
             rows=column.rows,
             missing=column.missing,
@@ -138,11 +141,12 @@ def reference_of(column: ColumnProfile) -> Summary | None:
             variance=_or_nan(numeric.variance),
             minimum=_or_nan(numeric.minimum),
             maximum=_or_nan(numeric.maximum),
-            edges=np.array(numeric.edges, dtype=np.float64),
+            edges=edges,
             bin_counts=np.array(numeric.bin_counts, dtype=np.int64),
             coarse=np.array(numeric.coarse, dtype=np.int64),
             points=points,
             weights=weights,
+            bin_sums=_sums(numeric, edges, points, weights),
         )
     if column.categories is not None:
         known = column.categories
@@ -155,6 +159,28 @@ def reference_of(column: ColumnProfile) -> Summary | None:
             distinct=float(known.distinct),
         )
     return None
+
+
+def _sums(
+    numeric: Numeric, edges: NDArray[np.float64], points: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the bins' sums: the profile's, or, in one of an earlier version, the counts times the mean of the sketch's points."""
+    bins = edges.size + 1
+    if numeric.bin_sums:
+        return unpack_sums(base64.b64decode(numeric.bin_sums), bins, "training profile")
+    if numeric.minimum is None or numeric.maximum is None:
+        return np.zeros(bins)
+    places = edges.searchsorted(points, "right")
+    held = np.bincount(places, weights, bins)
+    counts = np.array(numeric.bin_counts, dtype=np.float64)
+    if numeric.infinite:  # nobody knows how many of the outer bins' rows they are
+        counts[[0, -1]] = np.minimum(counts, held)[[0, -1]]
+    bounds = np.concatenate(([numeric.minimum], edges.clip(numeric.minimum, numeric.maximum), [numeric.maximum]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        origin = origin_of(edges)
+        means = (bounds[1:] - origin) / 2 + (bounds[:-1] - origin) / 2
+        np.divide(np.bincount(places, weights * (points - origin), bins), held, out=means, where=held > 0)
+        return means * counts
 
 
 def _or_nan(value: float | None) -> float:

@@ -10,23 +10,32 @@ from numpy.typing import NDArray
 
 from agent.profile.blocks import Texts
 from agent.profile.format import Performance
+from agent.sketch.bins import origin_of
 
 
 class BinTally:
-    """Exact counts in frozen bins; infinities fall into the outer ones."""
+    """Exact counts in frozen bins, infinities in the outer ones; and the sum of ``x - origin`` over each bin's finite values."""
 
     def __init__(self, edges: NDArray[np.float64]) -> None:
         self._edges = edges
+        self._origin = origin_of(edges)
         self.counts = np.zeros(len(edges) + 1, dtype=np.int64)
+        self.sums = np.zeros(len(edges) + 1)
 
     def update(self, values: NDArray[np.float64]) -> None:
         """Add values, shape ``(n,)``; NaN is left out."""
-        places = np.searchsorted(self._edges, values[~np.isnan(values)], side="right")
+        present = values[~np.isnan(values)]
+        places = np.searchsorted(self._edges, present, side="right")
         self.counts += np.bincount(places, minlength=len(self.counts))
+        with np.errstate(over="ignore", invalid="ignore"):
+            shifted = np.where(np.isinf(present), 0.0, present - self._origin)
+            self.sums += np.bincount(places, shifted, len(self.sums))
 
     def merge(self, other: BinTally) -> None:
         """Add what `other` has seen."""
         self.counts += other.counts
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.sums += other.sums
 
 
 class CategoryTally:

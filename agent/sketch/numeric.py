@@ -61,8 +61,8 @@ class NumericSketch:
     >>> sketch = NumericSketch(np.array([0.0]), np.array([0, 1]))
     >>> sketch.update(np.array([-1.0, 1.0, 3.0, np.nan, np.inf]))
     >>> summary = sketch.result()
-    >>> summary.rows, summary.missing, summary.infinite, summary.mean, summary.bin_counts.tolist()
-    (5, 1, 1, 1.0, [1, 3])
+    >>> summary.rows, summary.missing, summary.infinite, summary.mean, summary.bin_counts.tolist(), summary.bin_sums.tolist()
+    (5, 1, 1, 1.0, [1, 3], [-1.0, 4.0])
     """
 
     __slots__ = ("bins", "coarse", "infinite", "maximum", "minimum", "missing", "moments", "quantiles")
@@ -158,7 +158,12 @@ class NumericSketch:
             coarse=self.coarse,
             points=points,
             weights=weights,
+            bin_sums=self.bins.sums.copy(),
         )
+
+    def bin_sums(self) -> NDArray[np.float64]:
+        """Give the sum of ``x - origin`` over the finite values of each bin, float64, shape ``(bins,)``; see `BinCounts.sums`."""
+        return self.bins.sums.copy()
 
     def compact(self) -> None:
         """Make it small, for good: the quantile sketch goes down to `CLOSED_K`. For panes that take no more rows."""

@@ -6,7 +6,7 @@ the sketch nor the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ class NumericSummary:
         Where each coarse bin (about a decile) starts, as indices into `bin_counts`; ascending, first is 0.
     points, weights
         The quantile sketch's retained values, ascending, and how many values each stands for; empty where `count` is 0.
+    bin_sums
+        float64, shape ``(bins,)``: per bin the sum of ``x - origin`` over its finite values, where origin is
+        `agent.sketch.bins.origin_of` the edges. Not finite where it is beyond a float or not known; empty where nobody knows.
     """
 
     rows: int
@@ -54,6 +57,7 @@ class NumericSummary:
     coarse: NDArray[np.int64]
     points: NDArray[np.float64]
     weights: NDArray[np.float64]
+    bin_sums: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)

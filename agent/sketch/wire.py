@@ -6,6 +6,7 @@ the schema (edges, categories) is not repeated in the bytes: whoever reads them 
 
 from __future__ import annotations
 
+import struct
 from typing import TypeVar
 
 import msgspec
@@ -68,3 +69,44 @@ def unpack_counts(data: bytes, size: int, what: str) -> NDArray[np.int64]:
     if width not in (1, 2, 4, 8) or len(data) != 1 + size * width:
         raise OutriderError(f"these bytes are not a saved {what}: expected {size} counts")
     return np.frombuffer(data, dtype=f"<u{width}", offset=1).astype(np.int64)
+
+
+def pack_sums(sums: NDArray[np.float64]) -> bytes:
+    """Write sums, shape ``(n,)``, as one byte with the width, the largest magnitude, and their shares of it.
+
+    Width 4: the largest magnitude as a double and the shares as floats of 24 bits, little-endian. Width 8: doubles alone, for
+    sums of which some are not finite. Width 0: nothing more, all are zero.
+    """
+    if not np.isfinite(sums).all():
+        return b"\x08" + sums.astype("<f8").tobytes()
+    largest = float(np.abs(sums).max(initial=0.0))
+    if largest == 0.0:
+        return b"\x00"
+    return b"\x04" + struct.pack("<d", largest) + (sums / largest).astype("<f4").tobytes()
+
+
+def unpack_sums(data: bytes, size: int, what: str) -> NDArray[np.float64]:
+    """Read what `pack_sums` wrote.
+
+    Parameters
+    ----------
+    data
+        The bytes.
+    size
+        How many sums there must be.
+    what
+        The accumulator's name, for the error.
+
+    Raises
+    ------
+    OutriderError
+        If the bytes do not hold exactly `size` sums.
+    """
+    if data == b"\x00":
+        return np.zeros(size)
+    if data[:1] == b"\x08" and len(data) == 1 + 8 * size:
+        return np.frombuffer(data, dtype="<f8", offset=1).astype(np.float64)
+    if data[:1] == b"\x04" and len(data) == 9 + 4 * size:
+        shares = np.frombuffer(data, dtype="<f4", offset=9).astype(np.float64)
+        return np.multiply(shares, struct.unpack_from("<d", data, 1)[0], dtype=np.float64)
+    raise OutriderError(f"these bytes are not a saved {what}: expected {size} sums")
