@@ -4,8 +4,9 @@ Tensors of more than one dimension a row, lists under one name with more than `M
 more than `MAX_UNNAMED` are taken for vectors or images, and their summaries are learned. Texts that look like prose are
 summarised as in a profile, and so are image files.
 
-Tensors too wide for columns are summarised as they come, since rows of them would take a megabyte each. Nothing is lost by that:
-so wide a vector has no cosine in a profile either, and no other summary needs to have seen the rows before.
+Tensors too wide for columns are summarised as they come, since rows of them would take a megabyte each. Where one is too wide
+alone, nothing is lost by that: so wide a vector has no cosine in a profile either, and no other summary needs to have seen the
+rows before. Those that are too wide only together have their cosine only with a profile.
 """
 
 from __future__ import annotations

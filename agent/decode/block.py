@@ -12,7 +12,6 @@ What has too many values a row for a column each (an image, a long vector) is a 
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, starmap
@@ -36,6 +35,7 @@ from agent.decode.arrays import (
     is_wide,
     nested_shape,
     table_of_arrays,
+    wide_arrays,
 )
 from agent.errors import DecodeError
 
@@ -341,7 +341,7 @@ def _flat_row(row: list[Any]) -> list[Any]:
 
 def _records(records: Sequence[dict[str, Any]]) -> Block:
     if list in map(type, records[0].values()):
-        wide = [name for name, value in records[0].items() if math.prod(nested_shape(value)) > MAX_FLATTENED]
+        wide = wide_arrays(records[0])
         if wide:
             tables = tuple([table_of_arrays(name, [record.get(name) for record in records]) for name in wide])
             others = [{name: value for name, value in record.items() if name not in wide} for record in records]

@@ -7,7 +7,8 @@ an element of BYTES is its length as uint32 and so many bytes. The first dimensi
 - Tensors of ``[N]`` or ``[N, 1]``: one named column each (MLServer reads ``[N]`` as ``[N, 1]``).
 - Several tensors of which some are ``[N, D]``: columns ``name[0]`` to ``name[D-1]`` for those.
 - Deeper tensors are flattened row by row, up to `MAX_FLATTENED` values a row.
-- What is wider is no columns but a table, which bears the tensor's name; the columns beside it are then all named.
+- What is wider is no columns but a table, which bears the tensor's name; the columns beside it are then all named. So are the
+  widest of several tensors of numbers that are more than `MAX_COLUMNS` columns together.
 
 Numbers become float64, so INT64 and UINT64 beyond 2^53 lose their last digits. BOOL becomes ``True`` and ``False``, as in JSON.
 BYTES become text. An element that is no UTF-8 but begins as an image does becomes text of one character a byte (Latin-1), which
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.batch import TensorType
-from agent.decode.arrays import is_wide, table_of
+from agent.decode.arrays import NUMBERS, is_wide, least_wide, table_of
 from agent.decode.block import (
     MAX_COLUMNS,
     MAX_FLATTENED,
@@ -228,8 +229,10 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
         count != rows or not width or width * rows != len(part) for width, (_, count, part) in zip(widths, parts, strict=True)
     ):
         raise DecodeError("open-inference", "shape")
-    if sum(widths) > MAX_FLATTENED and any(is_wide(tensor.shape) for tensor, _, _ in parts):
-        return _with_tables(parts, version, model, id)
+    if sum(widths) > MAX_FLATTENED:
+        wide = _wide_places(parts, widths)
+        if wide:
+            return _with_tables(parts, wide, version, model, id)
     tensors = tuple([tensor for tensor, _, _ in parts])
     names = column_names(tensors, widths)
     arrays = [values.reshape(rows, -1) for _, _, values in parts if isinstance(values, np.ndarray) and values.dtype != np.bool_]
@@ -247,12 +250,28 @@ def block_of_columns(parts: Sequence[Part], version: str = "", model: str = "", 
     return Block(names, block.numeric, rows, block.values, version, model, id, tensors)
 
 
-def _with_tables(parts: Sequence[Part], version: str, model: str, id: str) -> Block:
+def _wide_places(parts: Sequence[Part], widths: Sequence[int]) -> set[int]:
+    """Give which tensors have to be tables: those too wide, and the widest of those that are too wide together."""
+    wide = {place for place, (tensor, _, _) in enumerate(parts) if is_wide(tensor.shape)}
+    room = MAX_COLUMNS - sum([width for place, width in enumerate(widths) if place not in wide])
+    if room >= 0 or len(parts) == 1:
+        return wide
+    numeric = [place for place, part in enumerate(parts) if place not in wide and _are_numbers(part[2])]
+    together = [widths[place] for place in numeric]
+    least = least_wide(together, room + sum(together))
+    return wide | {place for place in numeric if widths[place] >= least}
+
+
+def _are_numbers(values: NDArray[Any] | Sequence[Scalar]) -> bool:
+    return values.dtype != np.bool_ if isinstance(values, np.ndarray) else NUMBERS.issuperset(map(type, values))
+
+
+def _with_tables(parts: Sequence[Part], wide: set[int], version: str, model: str, id: str) -> Block:
     """Join tensors to columns and tables; the rows are known to be the same."""
     if len({tensor.name for tensor, _, _ in parts}) != len(parts):
         raise DecodeError("open-inference", "duplicate_names")
-    tables = tuple([table_of(*part) for part in parts if is_wide(part[0].shape)])
-    narrow = [part for part in parts if not is_wide(part[0].shape)]
+    tables = tuple([table_of(*part) for place, part in enumerate(parts) if place in wide])
+    narrow = [part for place, part in enumerate(parts) if place not in wide]
     if not narrow:
         return Block((), True, parts[0][1], b"", version, model, id, tables=tables)
     block = block_of_columns(narrow, version, model, id)

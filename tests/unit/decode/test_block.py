@@ -157,9 +157,25 @@ def test_wide_rows_are_tables_where_they_are_numbers() -> None:
     assert table_of_rows([[*wide, 10**400]]).tables[0].values[0, -1] == np.inf
 
 
+def test_arrays_of_an_object_that_are_too_wide_together_are_tables_from_the_widest_on() -> None:
+    record = {"a": [1.0] * 3000, "b": [[2.0] * 20] * 100, "c": [3.0] * 10, "d": 4.0}
+    block = table_of_rows([record, record])
+    assert [(table.tensor.name, table.tensor.shape, len(table.values)) for table in block.tables] == [("a", (3000,), 2)]
+    assert block.width == 2011
+    assert values_of(block) == [(*[2.0] * 2000, *[3.0] * 10, 4.0)] * 2
+
+
+def test_texts_of_an_object_stay_columns_where_numbers_can_be_tables() -> None:
+    block = table_of_rows([{"text": ["x"] * 3000, "a": [1.0] * 2000}])
+    assert [table.tensor.name for table in block.tables] == ["a"]
+    assert block.width == 3000
+
+
 @pytest.mark.parametrize(
     ("items", "reason"),
     [
+        ([{"a": ["x"] * 3000, "b": ["y"] * 2000}], "too_wide"),
+        ([{f"a{at}": [0.0] * 11 for at in range(400)}], "too_wide"),
         ([[["x"] * 65] * 64], "too_wide"),
         ([{"image": [[True] * 65] * 64}], "too_wide"),
         ([{"image": [[0.0] * 65] * 64}, {}], "too_wide"),

@@ -252,7 +252,7 @@ def test_large_data_with_other_values_is_read_the_complete_way(odd: Any) -> None
         ([tensor("x", [2], [1, 2]), tensor("y", [3], [1, 2, 3])], "shape"),
         ([tensor("x", [1], [1]), tensor("x", [1], [2])], "duplicate_names"),
         ([tensor("x", [1], [1]), tensor("y" * 300, [1, 2], [2, 3])], "name_too_long"),
-        ([tensor("x", [1, 6_000], [0] * 6_000), tensor("y", [1, 6_000], [0] * 6_000)], "too_many_columns"),
+        ([tensor("x", [1, 6_000], ["a"] * 6_000), tensor("y", [1, 6_000], ["a"] * 6_000)], "too_many_columns"),
         ([tensor("x", [1, 20_000], [0] * 20_000)] * 2, "duplicate_names"),
         ([{"name": "x", "shape": [1], "datatype": "FP32"}], "fields"),
         ([{"name": "x", "data": [1]}], "fields"),

@@ -188,7 +188,7 @@ FAULTS = {
     "duplicate_names": [request(*[tensor("x", "FP32", [1], fp32_contents=[1])] * 2)],
     "too_many_columns": [
         request(*[tensor("", "", [])] * (MAX_COLUMNS + 1)),
-        request(*[tensor(name, "UINT8", [1, MAX_COLUMNS]) for name in "xy"], raw=(bytes(MAX_COLUMNS),) * 2),
+        request(*[tensor(name, "BOOL", [1, MAX_COLUMNS]) for name in "xy"], raw=(bytes(MAX_COLUMNS),) * 2),
     ],
     "protobuf": [b"\xff", b"\x0a\x02\xff\xff", b"\x2a\x02\x1a\xff"],
     "not observed: no_rows": [

@@ -219,3 +219,42 @@ def test_wide_tensors_are_tables_beside_named_columns() -> None:
     assert block.names == ("x[0]", "x[1]", "age")
     assert [table.tensor.name for table in block.tables] == ["img"]
     assert block_of_columns([wide, vector]).names == ("x[0]", "x[1]")
+
+
+def wide_parts(*widths: int, rows: int = 2) -> list[Any]:
+    return [
+        (TensorType(f"t{at}", "FP32", (width,)), rows, np.arange(rows * width, dtype=np.float32) + at)
+        for at, width in enumerate(widths)
+    ]
+
+
+def test_tensors_that_are_too_wide_together_are_tables_from_the_widest_on() -> None:
+    block = block_of_columns(wide_parts(1, 6000, 7000, 6000, 2))
+    assert [table.tensor.name for table in block.tables] == ["t1", "t2", "t3"]
+    assert block.names == ("t0", "t4[0]", "t4[1]")
+    assert block.tables[0].values.tolist() == (np.arange(12_000.0) + 1).reshape(2, 6000).tolist()
+
+
+def test_as_few_as_need_be_are_tables() -> None:
+    block = block_of_columns(wide_parts(4000, 5000, 3000))
+    assert [table.tensor.name for table in block.tables] == ["t1"]
+    assert block.width == 7000
+
+
+def test_what_stays_beside_one_that_is_too_wide_alone_may_be_too_wide_together() -> None:
+    block = block_of_columns(wide_parts(20_000, 6000, 6000))
+    assert (block.names, [table.tensor.name for table in block.tables]) == ((), ["t0", "t1", "t2"])
+
+
+def test_texts_stay_columns_where_numbers_can_be_tables() -> None:
+    texts = (TensorType("text", "BYTES", (6000,)), 2, ["a"] * 12_000)
+    block = block_of_columns([texts, *wide_parts(5000)])
+    assert [table.tensor.name for table in block.tables] == ["t0"]
+    assert block.width == 6000
+
+
+@pytest.mark.parametrize("widths", [(1,) * 10_001, (11,) * 1000])
+def test_many_narrow_tensors_are_no_tables(widths: tuple[int, ...]) -> None:
+    with pytest.raises(DecodeError) as error:
+        block_of_columns(wide_parts(*widths))
+    assert error.value.reason == "too_many_columns"
