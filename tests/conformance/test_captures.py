@@ -8,7 +8,9 @@ import pytest
 
 from agent.decode.decoder import Decoder
 from agent.spelling import CustomRoute
+from tests.conformance.test_captures_grpc import READ as READ_OVER_GRPC
 from tests.exchanges import CAPTURES, as_lists, captured, captured_cases
+from tests.grpc_captures import grpc_cases
 
 if not CAPTURES.is_dir():
     pytest.skip("part missing: recorded captures beside the repository", allow_module_level=True)
@@ -86,28 +88,51 @@ FAILED = {
 
 ROUTES = {
     "kserve/v1_iris_predict": "/v1/models/{model}:predict",
-    "kserve/v1_models": "/v1/models",
-    "kserve/v1_iris_status": "/v1/models/{model}",
-    "kserve/v2_live": "/v2/health/live",
-    "kserve/v2_ready": "/v2/health/ready",
-    "kserve/v2_iris_ready": "/v2/models/{model}/ready",
-    "kserve/v2_iris_metadata": "/v2/models/{model}",
-    "kserve/v2_server_metadata": "/v2",
-    "kserve/metrics": "/metrics",
+    "triton/v2_iris_infer_curl": "/v2/models/{model}/infer",
     "triton/v2_iris_infer_curl_versioned": "/v2/models/{model}/versions/{version}/infer",
-    "triton/v2_iris_stats": "/v2/models/{model}/stats",
-    "triton/v2_repository_index": "/v2/repository/index",
     "mlflow/iris_csv": "/invocations",
-    "mlflow/ping": "/ping",
-    "mlflow/health": "/health",
-    "mlflow/version": "/version",
     "torchserve/predictions_iris": "/predictions/{model}",
     "torchserve/predictions_iris_version": "/predictions/{model}/{version}",
-    "torchserve/management_models": "/models",
 }
+ACTIVITY = {
+    "health": "/health",
+    "management_models": "/models",
+    "metrics": "/metrics",
+    "ping": "/ping",
+    "v1_iris_status": "/v1/models/{model}",
+    "v1_models": "/v1/models",
+    "v2_iris_metadata": "/v2/models/{model}",
+    "v2_iris_ready": "/v2/models/{model}/ready",
+    "v2_iris_stats": "/v2/models/{model}/stats",
+    "v2_live": "/v2/health/live",
+    "v2_ready": "/v2/health/ready",
+    "v2_repository_index": "/v2/repository/index",
+    "v2_server_metadata": "/v2",
+    "version": "/version",
+}
+"""What is no call of a model, whatever the server, and its route."""
+CASES = [case for case in captured_cases() if not case.startswith("vllm/")]
+OTHERS = sorted({*CASES} - READ.keys() - FAILED)
 
 
-@pytest.mark.parametrize("case", [case for case in captured_cases() if not case.startswith("vllm/")])
+def test_every_file_has_its_place_in_a_table() -> None:
+    """Those of vLLM and of gRPC are in tables of their own, which are checked there."""
+    assert {*CASES} >= READ.keys() | FAILED
+    assert {case.partition("/")[2] for case in OTHERS} == ACTIVITY.keys()
+    files = {str(path.relative_to(CAPTURES)) for path in CAPTURES.glob("*/*")}
+    cases = [*captured_cases(), *grpc_cases()]
+    answers = {f"{case}.resp.pb" for case in READ_OVER_GRPC if case.endswith("grpc_iris_infer")}
+    assert files == {f"{case}.{side}" for case in cases for side in ("req", "resp")} | answers
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_what_is_no_call_of_a_model_is_activity(case: str) -> None:
+    result = Decoder().decode([captured(case)])
+    assert (result.routes, result.batches) == ([ACTIVITY[case.partition("/")[2]]], [])
+    assert (result.undecoded, result.unobserved) == ({}, {})
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_every_capture_is_read_or_counted(case: str) -> None:
     decoder = Decoder()
     exchange = captured(case)
