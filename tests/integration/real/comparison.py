@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.real.servers import Ports
+from tests.integration.real.servers import Ports, before
 from tests.parts import free_ports, wait_until
 from tests.sidecar import ROOT, Sidecar, fetch, sidecar
 
@@ -156,24 +156,16 @@ def compare(python: Path, server: Ports, calls: Sequence[Call], folder: Path) ->
     direct = _call(python, server, names)
     lanes = Ports(*free_ports(2))
     expected = sum(call.exchanges for call in calls)
-    with sidecar(folder, server.http, _lanes(lanes, server)) as running:
+    with sidecar(folder, server.http, before(lanes, server)) as running:
         through = _call(python, lanes, names)
         metrics = _counted(running, expected)
         exit_code = running.stop()
     return Comparison(calls, direct, through, metrics, exit_code, running.log())
 
 
-def _lanes(lanes: Ports, server: Ports) -> dict[str, str]:
-    """Settings of one sidecar before both ports."""
-    return {
-        "OUTRIDER_LISTEN": f"127.0.0.1:{lanes.http},127.0.0.1:{lanes.grpc}",
-        "OUTRIDER_UPSTREAM": f"http://127.0.0.1:{server.http},http://127.0.0.1:{server.grpc}",
-    }
-
-
 def readiness(server: Ports, checks: str, folder: Path) -> tuple[int, str]:
     """What ``/readyz`` says once both ports were asked: status and text."""
-    settings = _lanes(Ports(*free_ports(2)), server) | {"OUTRIDER_READY": checks}
+    settings = before(free_ports(2), server) | {"OUTRIDER_READY": checks}
     said: list[tuple[int, str]] = []
 
     def asked() -> bool:

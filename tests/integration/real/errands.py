@@ -35,9 +35,18 @@ class Errand(NamedTuple):
         return batches(houses(ROWS, self.seed, self.unit), ROWS_OF_A_CALL)
 
 
-def run_errands(ways: Mapping[str, Callable[[Errand], list[Answer]]]) -> None:
-    """Be the client, until its input ends."""
+def answer_lines(answer: Callable[[Any], Any]) -> None:
+    """Answer each line of JSON with one, until the input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # what packages print must not come between
     for line in sys.stdin:
-        errand = Errand(*json.loads(line))
-        print(json.dumps(ways[errand.way](errand)), file=answers, flush=True)
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+
+
+def run_errands(ways: Mapping[str, Callable[[Errand], list[Answer]]]) -> None:
+    """Be the client, until its input ends."""
+
+    def run(given: list[Any]) -> list[Answer]:
+        errand = Errand(*given)
+        return ways[errand.way](errand)
+
+    answer_lines(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,14 @@ class Ports(NamedTuple):
 
     http: int
     grpc: int
+
+
+def before(lanes: Sequence[int], server: Sequence[int]) -> dict[str, str]:
+    """Settings of one sidecar before all ports of a server."""
+    return {
+        "OUTRIDER_LISTEN": ",".join(f"127.0.0.1:{port}" for port in lanes),
+        "OUTRIDER_UPSTREAM": ",".join(f"http://127.0.0.1:{port}" for port in server),
+    }
 
 
 @contextmanager

@@ -11,22 +11,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.profile.build import build
 from agent.profile.write import write
+from tests.integration.real.houses import SQUARE_FEET
 from tests.integration.real.servers import litserve
-from tests.integration.real.watched import decisions
+from tests.integration.real.watched import SETTINGS, decisions, settled
 from tests.parts import wait_until
 from tests.sidecar import ROOT, fetch, sidecar
 
 pytestmark = pytest.mark.timeout(1200)  # the first time, its environment is installed
-
-QUICK = {"OUTRIDER_PANE": "500ms", "OUTRIDER_WINDOW": "2m"}
-SQUARE_FEET = 10.764
-"""In a square metre."""
 
 House = dict[str, float]
 
@@ -86,24 +82,22 @@ def test_the_suggestion_names_rows_and_answers(routes: str) -> None:
 def test_the_report_has_the_columns_of_the_servers_own_schema(server: int, routes: str, profile: str, tmp_path: Path) -> None:
     calm = {"area_m2": "ok", "age_years": "ok", "price": "ok"}
     drifted = calm | {"area_m2": "drifted", "price": "drifted"}
-    with sidecar(tmp_path, server, QUICK | {"OUTRIDER_ROUTES": routes, "OUTRIDER_PROFILE": profile}) as running:
+    with sidecar(tmp_path, server, SETTINGS | {"OUTRIDER_ROUTES": routes, "OUTRIDER_PROFILE": profile}) as running:
         ordinary = houses(300, seed=2)
         answers = ask(running.port, ordinary)
         assert answers == ask(server, ordinary)
         assert [found for _, body in answers for found in json.loads(body)["prices"]] == pytest.approx(list(map(price, ordinary)))
 
-        def says(rows: int, expected: dict[str, str]) -> bool:
-            report: Any = running.report()
-            return report is not None and report["rows"] == rows and decisions(report) == expected
-
-        wait_until(lambda: says(300, calm), "ordinary rows are ok")
+        report = settled(running, 300, calm)
+        assert (report["rows"], decisions(report)) == (300, calm)
         wait_until(lambda: running.report()["decision"] == "ok", "the window is ok")
         columns = {column["name"]: column for column in running.report()["columns"]}
         assert {name: column["violations"] for name, column in columns.items()} == {name: {} for name in calm}
         assert columns["price"]["mean"] == pytest.approx(sum(map(price, ordinary)) / 300)
 
         assert {status for status, _ in ask(running.port, houses(300, seed=3, unit=SQUARE_FEET))} == {200}
-        wait_until(lambda: says(600, drifted), "areas in square feet drift, and prices with them")
+        report = settled(running, 600, drifted)
+        assert (report["rows"], decisions(report)) == (600, drifted)
         assert running.metric('outrider_decoded_total{format="custom"}') == 60
         assert running.metric("outrider_undecoded_total") == 0
         assert running.stop() == 0
@@ -111,7 +105,7 @@ def test_the_report_has_the_columns_of_the_servers_own_schema(server: int, route
 
 
 def test_without_the_suggestion_nothing_of_it_is_read(server: int, profile: str, tmp_path: Path) -> None:
-    with sidecar(tmp_path, server, QUICK | {"OUTRIDER_PROFILE": profile}) as running:
+    with sidecar(tmp_path, server, SETTINGS | {"OUTRIDER_PROFILE": profile}) as running:
         ask(running.port, houses(50, seed=2))
         wait_until(lambda: running.metric("outrider_exchanges_total") == 5, "all calls are counted")
         assert running.metric("outrider_decoded_total") == 0
@@ -119,7 +113,7 @@ def test_without_the_suggestion_nothing_of_it_is_read(server: int, profile: str,
 
 
 def test_what_the_server_refuses_is_no_row(server: int, routes: str, tmp_path: Path) -> None:
-    with sidecar(tmp_path, server, QUICK | {"OUTRIDER_ROUTES": routes}) as running:
+    with sidecar(tmp_path, server, SETTINGS | {"OUTRIDER_ROUTES": routes}) as running:
         ((status, _),) = ask(running.port, [{"area_m2": 50.0}])
         assert status == 422
         wait_until(lambda: running.metric('outrider_unobserved_total{reason="status"}') == 1, "the refused call is counted")

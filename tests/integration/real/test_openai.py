@@ -18,15 +18,14 @@ from agent.decode.openai_answer import OUTPUTS
 from agent.profile.build import build
 from agent.profile.write import write
 from tests.integration.real.servers import llama
-from tests.integration.real.watched import decisions
+from tests.integration.real.watched import SETTINGS, decisions, settled
 from tests.parts import wait_until
-from tests.sidecar import Sidecar, sidecar
+from tests.sidecar import sidecar
 
 pytestmark = pytest.mark.timeout(1200)  # the first time, its environment is installed
 
 ROWS = 100
 TEXT = "is it in the house that was on a hill with an old tree and will he be there"
-QUICK = {"OUTRIDER_PANE": "500ms", "OUTRIDER_WINDOW": "2m"}
 
 Row = dict[str, Any]
 """What the client knows of a call, by the columns that Outrider has for it."""
@@ -133,19 +132,6 @@ def drifted(report: Any) -> set[str]:
     return {name for name, decision in decisions(report).items() if decision == "drifted"}
 
 
-def settled(running: Sidecar, rows: int, expected: dict[str, str]) -> Any:
-    """The report once it has all rows and the decisions that are expected; else the last one, for the test to show."""
-    try:
-        wait_until(
-            lambda: (report := running.report()) is not None and report["rows"] >= rows and decisions(report) == expected,
-            "the report settles",
-            timeout_s=15,
-        )
-    except pytest.fail.Exception:
-        print("the report never settled")
-    return running.report()
-
-
 @pytest.mark.parametrize(
     ("ask", "longer"),
     [
@@ -161,7 +147,7 @@ def test_each_call_is_the_row_that_its_client_saw(server: int, tmp_path: Path, a
     numbers = [name for name in answers if name != "finish_reason"]  # else whole numbers of a classifier are its classes
     write(build(training, prediction=answers, numeric=numbers), profile)
     calm = dict.fromkeys(training, "ok")
-    with sidecar(tmp_path, server, QUICK | {"OUTRIDER_PROFILE": str(profile)}) as running:
+    with sidecar(tmp_path, server, SETTINGS | {"OUTRIDER_PROFILE": str(profile)}) as running:
         sent = ask_all(ask, running.port, seed=3)
         assert sent == ask_all(ask, server, seed=3)
         report = settled(running, ROWS, calm)
@@ -186,7 +172,7 @@ def test_each_call_is_the_row_that_its_client_saw(server: int, tmp_path: Path, a
 
 
 def test_without_a_profile_the_first_calls_are_the_reference(server: int, tmp_path: Path) -> None:
-    with sidecar(tmp_path, server, QUICK | {"OUTRIDER_WARMUP_ROWS": "100"}) as running:
+    with sidecar(tmp_path, server, SETTINGS | {"OUTRIDER_WARMUP_ROWS": "100"}) as running:
         for seed in (3, 4, 5):  # neither the reference nor the window may have less than 100 rows
             ask_all(chat, running.port, seed)
         wait_until(lambda: running.report()["decision"] not in {"no_reference", "insufficient"}, "a decision")
@@ -203,7 +189,7 @@ def test_a_stream_without_usage_has_none(server: int, tmp_path: Path) -> None:
     profile = tmp_path / "profile.json"
     training = {"prompt_words": [4, 5] * 100, "finish_reason": ["length", "stop"] * 100, "completion_tokens": [24, 12] * 100}
     write(build(training, prediction=["finish_reason", "completion_tokens"]), profile)
-    with sidecar(tmp_path, server, QUICK | {"OUTRIDER_PROFILE": str(profile)}) as running, client(running.port) as calls:
+    with sidecar(tmp_path, server, SETTINGS | {"OUTRIDER_PROFILE": str(profile)}) as running, client(running.port) as calls:
         for number in range(20):
             asked: Any = [{"role": "user", "content": "is it in there"}]
             pieces: Any = calls.chat.completions.create(messages=asked, stream=True, **options(number))
@@ -217,7 +203,7 @@ def test_a_stream_without_usage_has_none(server: int, tmp_path: Path) -> None:
 
 
 def test_what_the_server_refuses_is_no_row(server: int, tmp_path: Path) -> None:
-    with sidecar(tmp_path, server, QUICK) as running, client(running.port) as calls:
+    with sidecar(tmp_path, server, SETTINGS) as running, client(running.port) as calls:
         with pytest.raises(openai.APIStatusError) as refused:
             calls.chat.completions.create(model="tiny", messages=[], extra_body={"messages": "none"})
         assert refused.value.status_code >= 400

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -14,8 +14,8 @@ from agent.profile.write import write
 from tests.integration.real.environments import MLSERVER, TRITON
 from tests.integration.real.errands import ROWS, ROWS_OF_A_CALL, Answer, Errand
 from tests.integration.real.flower_calls import COLUMNS, MILLIMETRES, SHIFTED_ROWS, flowers
-from tests.integration.real.servers import Ports, mlserver, triton
-from tests.integration.real.watched import Client, client, decisions
+from tests.integration.real.servers import Ports, before, mlserver, triton
+from tests.integration.real.watched import SETTINGS, Client, client, decisions, samples, settled
 from tests.parts import free_ports, wait_until
 from tests.sidecar import Sidecar, sidecar
 
@@ -54,13 +54,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def watching(server: Server, folder: Path) -> Iterator[tuple[Sidecar, Ports]]:
     """Run a sidecar before both ports."""
     lanes = Ports(*free_ports(2))
-    settings = {
-        "OUTRIDER_PANE": "500ms",
-        "OUTRIDER_WINDOW": "2m",
-        "OUTRIDER_PROFILE": server.profile,
-        "OUTRIDER_LISTEN": ",".join(f"127.0.0.1:{port}" for port in lanes),
-        "OUTRIDER_UPSTREAM": ",".join(f"http://127.0.0.1:{port}" for port in server.ports),
-    }
+    settings = SETTINGS | before(lanes, server.ports) | {"OUTRIDER_PROFILE": server.profile}
     with sidecar(folder, server.ports.http, settings) as running:
         yield running, lanes
 
@@ -70,26 +64,6 @@ def ask_both(server: Server, lanes: Ports, errand: Errand) -> list[Answer]:
     through = server.ask(errand._replace(http=lanes.http, grpc=lanes.grpc))
     assert through == server.ask(errand._replace(http=server.ports.http, grpc=server.ports.grpc))
     return through
-
-
-def settled(running: Sidecar, rows: int, expected: Mapping[str, str]) -> dict[str, Any]:
-    """The report once it has all rows and the decisions that are expected; else the last one, for the test to show."""
-    reports: list[dict[str, Any]] = [{}]
-
-    def is_settled() -> bool:
-        reports.append(running.report() or {"rows": -1, "columns": []})
-        return reports[-1]["rows"] >= rows and decisions(reports[-1]) == expected
-
-    try:
-        wait_until(is_settled, "the report settles", timeout_s=15)
-    except pytest.fail.Exception:
-        print("the report never settled")
-    return reports[-1]
-
-
-def counted(metrics: Mapping[str, float], name: str) -> dict[str, float]:
-    """The samples of one metric by their labels; none that are zero."""
-    return {sample.removeprefix(name): value for sample, value in metrics.items() if sample.partition("{")[0] == name and value}
 
 
 @pytest.mark.parametrize("way", ["json", "gzip", "binary", "grpc"])
@@ -110,10 +84,10 @@ def test_the_report_tells_ordinary_flowers_from_shifted_ones(server: Server, way
         metrics = running.metrics()
         calls = (ROWS + SHIFTED_ROWS) // ROWS_OF_A_CALL
         assert len(ordinary) + len(shifted) == calls
-        assert counted(metrics, "outrider_decoded_total") == {'{format="open-inference"}': calls}
-        assert counted(metrics, "outrider_rows_total") == {'{format="open-inference"}': ROWS + SHIFTED_ROWS}
+        assert samples(metrics, "outrider_decoded_total") == {'{format="open-inference"}': calls}
+        assert samples(metrics, "outrider_rows_total") == {'{format="open-inference"}': ROWS + SHIFTED_ROWS}
         for nothing in ("outrider_undecoded_total", "outrider_unobserved_total", "outrider_faults_total"):
-            assert counted(metrics, nothing) == {}
+            assert samples(metrics, nothing) == {}
         assert running.stop() == 0
         assert "error" not in running.log().lower()
 
@@ -135,6 +109,6 @@ def test_calls_that_the_server_refuses_are_no_traffic(server: Server, tmp_path: 
         answers = ask_both(server, lanes, Errand("binary", 0, 0, seed=2))
         assert answers == [{"status": "422"}] * (ROWS // ROWS_OF_A_CALL)
         refused = {'{reason="status"}': len(answers)}
-        wait_until(lambda: counted(running.metrics(), "outrider_unobserved_total") == refused, "all refused calls are counted")
-        assert counted(running.metrics(), "outrider_decoded_total") == {}
-        assert counted(running.metrics(), "outrider_undecoded_total") == {}
+        wait_until(lambda: samples(running.metrics(), "outrider_unobserved_total") == refused, "all refused calls are counted")
+        assert samples(running.metrics(), "outrider_decoded_total") == {}
+        assert samples(running.metrics(), "outrider_undecoded_total") == {}

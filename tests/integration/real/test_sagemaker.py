@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 from agent.batch import Side
 from agent.decode.decoder import Decoder
 from tests.exchanges import as_lists, exchange, request_bytes, response_bytes
+from tests.integration.real.children import answering
 from tests.integration.real.environments import SAGEMAKER
 
 pytestmark = pytest.mark.timeout(1200)  # the first time, its environment is installed
@@ -37,24 +37,13 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Write]:
     """Ask the packages for the content type and the bytes of one side, and for what the other side reads of them."""
     python, log = SAGEMAKER.require(), tmp_path_factory.mktemp("sagemaker") / "bodies.log"
     # As a script: one of the packages brings a package `tests` of its own, which would hide ours.
-    command, pipe = [str(python), str(Path(__file__).with_name("sagemaker_bodies.py"))], subprocess.PIPE
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True) as process,
-    ):
-        questions, answers = process.stdin, process.stdout
-        assert questions is not None
-        assert answers is not None
+    with answering([str(python), str(Path(__file__).with_name("sagemaker_bodies.py"))], log) as ask:
 
         def written(side: str, kind: str, form: str, rows: Rows) -> tuple[str, bytes, Any]:
-            print(json.dumps({"side": side, "kind": kind, "form": form, "rows": rows}), file=questions, flush=True)
-            line = answers.readline()
-            assert line, log.read_text()[-4000:]
-            media, body, read = json.loads(line)
+            media, body, read = ask({"side": side, "kind": kind, "form": form, "rows": rows})
             return media, base64.b64decode(body), read
 
         yield written
-        questions.close()  # with its input it ends itself
 
 
 numbers = st.floats(allow_nan=False) | st.integers(-(2**53), 2**53)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +12,12 @@ import pytest
 
 from agent.profile.build import build
 from agent.profile.write import write
+from tests.integration.real.children import answering
 from tests.integration.real.errands import CALLS, ROWS, Answer, Errand
 from tests.integration.real.houses import SQUARE_FEET, TRAINING_SEED, houses, prices
+from tests.integration.real.servers import before
 from tests.parts import free_ports, wait_until
-from tests.sidecar import ROOT, Sidecar, sidecar
+from tests.sidecar import Sidecar, sidecar
 
 SETTINGS = {"OUTRIDER_PANE": "500ms", "OUTRIDER_WINDOW": "2m"}
 """An evaluation twice a second, of all that was sent."""
@@ -36,28 +35,8 @@ Client = Callable[[Errand], list[Answer]]
 @contextmanager
 def client(python: Path, module: str, log: Path) -> Iterator[Client]:
     """Run a client in the environment of a server."""
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
-    pipe = subprocess.PIPE
-    command = [str(python), "-m", module]
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, env=environ, cwd=ROOT, text=True) as process,
-    ):
-        questions, answers = process.stdin, process.stdout
-        assert questions is not None
-        assert answers is not None
-
-        def ask(errand: Errand) -> list[Answer]:
-            print(json.dumps(errand), file=questions, flush=True)
-            line = answers.readline()
-            assert line, log.read_text()[-4000:]
-            found: list[Answer] = json.loads(line)
-            return found
-
-        try:
-            yield ask
-        finally:
-            questions.close()  # with its input it ends itself
+    with answering([str(python), "-m", module], log) as ask:
+        yield ask
 
 
 @dataclass(frozen=True)
@@ -136,33 +115,29 @@ def watch(ask: Client, way: str, server: Sequence[int], folder: Path) -> Watched
     profile = folder / "profile.json"
     write(build(training | {"prediction": prices(training)}, prediction="prediction", model_name="houses"), profile)
     lanes = free_ports(len(server))
-    settings = SETTINGS | {
-        "OUTRIDER_PROFILE": str(profile),
-        "OUTRIDER_LISTEN": ",".join(f"127.0.0.1:{port}" for port in lanes),
-        "OUTRIDER_UPSTREAM": ",".join(f"http://127.0.0.1:{port}" for port in server),
-    }
+    settings = SETTINGS | before(lanes, server) | {"OUTRIDER_PROFILE": str(profile)}
     through, reports = [], []
     with sidecar(folder, server[0], settings) as running:
         for number, errand in enumerate(errands, 1):
             through.append(ask(errand._replace(http=lanes[0], grpc=lanes[-1])))
-            reports.append(_settled(running, number * ROWS, CALM if number == 1 else SHIFTED))
+            reports.append(settled(running, number * ROWS, CALM if number == 1 else SHIFTED))
         metrics = running.metrics()
         exit_code = running.stop()
         return Watched(direct, through, reports, metrics, exit_code, running.log())
 
 
-def _settled(running: Sidecar, rows: int, expected: Mapping[str, str]) -> Mapping[str, Any]:
-    """The report once all rows are in it and it says what is expected; else the last one, for the tests to show."""
-    reports: list[Mapping[str, Any]] = []
+def settled(running: Sidecar, rows: int, expected: Mapping[str, str]) -> dict[str, Any]:
+    """The report once all rows are in it and it says what is expected; else the last one, for the test to show."""
+    reports: list[dict[str, Any]] = []
 
-    def settled() -> bool:
+    def is_settled() -> bool:
         report = running.report()
         if report:
             reports[:] = [report]
         return bool(report) and report["rows"] >= rows and decisions(report) == expected
 
     try:
-        wait_until(settled, "the report", timeout_s=20)
+        wait_until(is_settled, "the report", timeout_s=20)
     except pytest.fail.Exception:
         assert reports, running.log()
     return reports[0]
