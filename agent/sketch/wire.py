@@ -108,5 +108,6 @@ def unpack_sums(data: bytes, size: int, what: str) -> NDArray[np.float64]:
         return np.frombuffer(data, dtype="<f8", offset=1).astype(np.float64)
     if data[:1] == b"\x04" and len(data) == 9 + 4 * size:
         shares = np.frombuffer(data, dtype="<f4", offset=9).astype(np.float64)
-        return np.multiply(shares, struct.unpack_from("<d", data, 1)[0], dtype=np.float64)
+        largest: float = struct.unpack_from("<d", data, 1)[0]
+        return shares * largest
     raise OutriderError(f"these bytes are not a saved {what}: expected {size} sums")

@@ -68,9 +68,10 @@ def test_sorting_does_not_worsen_the_error() -> None:
     assert np.mean(errors[True]) < 1.5 * np.mean(errors[False])
 
 
-def test_small_sketches_of_many_panes_make_a_good_window() -> None:
-    rng = np.random.default_rng(6)
-    values = rng.normal(size=60_000)
+@pytest.mark.parametrize("rows", [100, 1000, 5000])
+@pytest.mark.parametrize("kind", ["normal", "Cauchy", "few values"])
+def test_small_sketches_of_many_panes_make_a_window_within_its_own_error(kind: str, rows: int) -> None:
+    values = DISTRIBUTIONS[kind](np.random.default_rng(6), 60 * rows)
     window = Quantiles()
     for part in values.reshape(60, -1):
         pane = Quantiles()
@@ -78,7 +79,8 @@ def test_small_sketches_of_many_panes_make_a_good_window() -> None:
         window.merge(pane.shrunk(CLOSED_K))
     points, weights = window.result()
     assert weights.sum() == values.size
-    assert worst_rank_error(values, points, weights) < 2 * RANK_ERROR
+    # The bound is that of one query, and 99 are looked at. Measured: 0.7 % on average, 1.2 % at most in 200 windows.
+    assert worst_rank_error(values, points, weights) < 1.5 * RANK_ERROR
 
 
 def test_view_weighs_right_where_the_lowest_level_is_empty() -> None:
@@ -119,7 +121,7 @@ def test_shrinking_leaves_the_original() -> None:
     before = quantiles.to_bytes()
     smaller = quantiles.shrunk(CLOSED_K)
     assert quantiles.to_bytes() == before
-    assert len(smaller.to_bytes()) < 0.7 * len(before)
+    assert len(smaller.to_bytes()) < 900 < 0.3 * len(before)
     assert smaller.result()[1].sum() == 50_000
 
 
