@@ -9,7 +9,7 @@ the monitor.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from agent.batch import NOTHING, Batch, Side
@@ -35,6 +35,12 @@ log = logging.getLogger("outrider.monitor")
 
 _UNMATCHED_CALLS = 20
 """So many calls to unknown paths, and nothing read so far, look like a route that was not configured."""
+
+_FEW = 256
+"""More exchanges than this in one call, of some megabytes together, are small: to look at each would cost 2 % of decoding it."""
+
+_PORTION_BYTES = 1 << 20
+"""Bytes of requests and answers that are decoded at once. Columns of so much gain nothing by being longer."""
 
 
 class Pipeline:
@@ -90,6 +96,12 @@ class Pipeline:
         now_ns
             Wall clock: which pane they belong to.
         """
+        routes: list[str] = []
+        for portion in _portions(exchanges):
+            routes += self._take(portion, now_ns)
+        return routes
+
+    def _take(self, exchanges: Sequence[Exchange], now_ns: int) -> Sequence[str]:
         is_read = True
         try:
             decoded = self._decoder.decode(exchanges)
@@ -254,6 +266,21 @@ class Pipeline:
         if key not in self._said:
             self._said.add(key)
             log.warning(message, *values)
+
+
+def _portions(exchanges: Sequence[Exchange]) -> Iterator[Sequence[Exchange]]:
+    """Cut a few large exchanges into portions: until they are columns, values take many times their bytes."""
+    if len(exchanges) > _FEW:
+        yield exchanges
+        return
+    start = size = 0
+    for place, exchange in enumerate(exchanges, 1):
+        size += len(exchange.request) + len(exchange.response)
+        if size >= _PORTION_BYTES:
+            yield exchanges[start:place]
+            start, size = place, 0
+    if start < len(exchanges) or not exchanges:
+        yield exchanges[start:]
 
 
 def _columns_only(side: Side) -> Side:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from agent import config
+from agent.decode.decoder import Decoded, Decoder
 from agent.evaluate.report import Decision
 from agent.exchange import Bare, Exchange
 from agent.pipeline import Pipeline
@@ -206,6 +207,34 @@ def test_grpc_calls_without_bodies_are_unobserved_by_their_status(grpc_status: i
     pipeline.take_bare(Bare("grpc", "POST", GRPC_METHOD, 200, 0, grpc_status, numbers.tobytes()))
     assert pipeline.activity.unobserved == {reason: 1}
     assert pipeline.activity.faults == {}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "portions"),
+    [
+        ([], [0]),
+        ([100], [1]),
+        ([100] * 300, [300]),
+        ([100] * 200, [200]),
+        ([600_000] * 5, [2, 2, 1]),
+        ([100, 2_000_000, 100, 100], [2, 2]),
+        ([2_000_000] * 2, [1, 1]),
+    ],
+)
+def test_large_bodies_are_decoded_in_portions(sizes: list[int], portions: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = with_profile()
+    decoded: list[int] = []
+    decode = Decoder.decode
+
+    def counted(self: Decoder, exchanges: Sequence[Exchange]) -> Decoded:
+        decoded.append(len(exchanges))
+        return decode(self, exchanges)
+
+    monkeypatch.setattr(Decoder, "decode", counted)
+    taken = [json_exchange(f"/unknown/{place}" if place % 2 else "/ping", " " * size, {}) for place, size in enumerate(sizes)]
+    routes = pipeline.take(taken, START)
+    assert decoded == portions
+    assert list(routes) == ["other" if place % 2 else "/ping" for place in range(len(sizes))]
 
 
 def test_calls_that_a_defect_kept_from_being_read_do_not_hint_at_a_route(
