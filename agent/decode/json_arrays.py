@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agent.batch import TensorType
 from agent.decode.arrays import is_wide, table_of
 from agent.decode.block import Block
-from agent.decode.json_nested import NotRegular, is_deep, nested_numbers, prove_regular
+from agent.decode.json_nested import NotRegular, is_deep, members_of, nested_numbers, prove_regular
 from agent.decode.tensors import joined
 from agent.errors import DecodeError
 
@@ -182,19 +182,16 @@ def brackets_beside(value: Any, paths: Sequence[Sequence[str]]) -> int:
     Raises
     ------
     NotRegular
-        Where a key comes twice: parsers differ in which one counts.
+        As `members_of`.
     """
-    keys = list(value.keys())
-    if len(set(keys)) != len(keys):
-        raise NotRegular
     count = 0
-    for key in keys:
+    for key, member in members_of(value):
         count += key.count("[")
         inside = [path[1:] for path in paths if path and path[0] == key]
         if not inside:
-            count += _brackets(value[key])
+            count += _brackets(member)
         elif all(inside):
-            count += brackets_beside(value[key], inside)
+            count += brackets_beside(member, inside)
     return count
 
 

@@ -17,10 +17,10 @@ import simdjson
 from numpy.typing import NDArray
 
 from agent.batch import Table, TensorType
-from agent.decode.arrays import MAX_COLUMNS, MAX_FLATTENED, table_of
+from agent.decode.arrays import MAX_FLATTENED, table_of
 from agent.decode.block import Block, scalars_repeated, table_of_columns, table_of_rows
 from agent.decode.json_arrays import LARGE_BODY, first_of, read_large, rows_in
-from agent.decode.json_nested import NotRegular, Path, nested_numbers, prove_regular, shape_in
+from agent.decode.json_nested import NotRegular, Path, members_of, nested_numbers, prove_regular, shape_in
 from agent.decode.tensors import joined
 
 LARGE_RECORD = 8 << 10
@@ -72,8 +72,7 @@ def _records(data: Any, path: Path, shapes: dict[Path, tuple[int, ...]]) -> Bloc
         if not isinstance(record, simdjson.Object):
             raise NotRegular
         other = {}
-        for name in record.keys():  # noqa: SIM118 - an Object is no dict
-            value = record[name]
+        for name, value in members_of(record):
             if _is_wide(value, 0):
                 numbers = nested_numbers(value)
                 shapes[(*path, place, name)] = numbers[1]
@@ -91,7 +90,7 @@ def _records(data: Any, path: Path, shapes: dict[Path, tuple[int, ...]]) -> Bloc
 def _columns(data: Any, path: Path, shapes: dict[Path, tuple[int, ...]]) -> Block:
     found: _Found = {}
     others: dict[str, Any] = {}
-    columns = {name: data[name] for name in data.keys()}  # noqa: SIM118 - as above
+    columns = dict(members_of(data))
     wide = {name for name, value in columns.items() if _is_wide(value, 1)}
     if not wide:
         return _number_columns(columns, path, shapes)
@@ -108,6 +107,8 @@ def _columns(data: Any, path: Path, shapes: dict[Path, tuple[int, ...]]) -> Bloc
 
 
 def _number_columns(columns: Mapping[str, Any], path: Path, shapes: dict[Path, tuple[int, ...]]) -> Block:
+    if not columns:
+        raise NotRegular
     arrays: list[NDArray[np.float64]] = []
     for name, value in columns.items():
         values, shape = nested_numbers(value)
@@ -115,8 +116,6 @@ def _number_columns(columns: Mapping[str, Any], path: Path, shapes: dict[Path, t
         if len(shape) > 1 or (arrays and len(values) != len(arrays[0])):
             raise NotRegular
         arrays.append(values.reshape(-1, 1))
-    if not 0 < len(arrays) <= MAX_COLUMNS:
-        raise NotRegular
     rows = len(arrays[0])
     return Block(tuple(columns), True, rows, joined(arrays, rows, len(arrays)))
 

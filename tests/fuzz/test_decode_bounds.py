@@ -106,7 +106,10 @@ def values_of_json() -> dict[str, bytes]:
 
 
 ENVELOPES = {
-    V1: (b'{"instances":%s,"predictions":%s}', b'{"inputs":{"a":%s},"outputs":{"a":%s}}'),
+    V1: (
+        b'{"instances":%s,"predictions":%s}', b'{"inputs":{"a":%s},"outputs":{"a":%s}}', b'{"inputs":%s,"outputs":%s}',
+        b'{"instances":[%s],"predictions":[%s]}',
+    ),
     V2: (
         b'{"inputs":[{"name":"x","shape":[2,3],"datatype":"FP32","data":%s}],"outputs":[{"name":"x","shape":[9],"data":%s}]}',
         b'{"inputs":%s,"outputs":%s}',

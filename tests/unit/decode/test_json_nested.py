@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import simdjson
 
-from agent.decode.json_nested import NotRegular, is_deep, nested_numbers, prove_regular, shape_in
+from agent.decode.json_nested import MAX_MEMBERS, NotRegular, is_deep, members_of, nested_numbers, prove_regular, shape_in
 
 
 def parsed(text: str) -> Any:
@@ -86,3 +86,15 @@ def test_deep_is_three_dimensions() -> None:
     assert is_deep(parsed("[[[1]]]"))
     assert not is_deep(parsed("[[1], [[2]]]"))
     assert not is_deep(parsed("[1]"))
+
+
+def test_members_are_not_looked_for_without_end() -> None:
+    members = {f"k{at}": at for at in range(MAX_MEMBERS)}
+    assert members_of(parsed(json.dumps(members))) == list(members.items())
+    with pytest.raises(NotRegular):
+        members_of(parsed(json.dumps({**members, "one": 1})))
+
+
+def test_members_stay_parsed() -> None:
+    ((_, value),) = members_of(parsed('{"a": [1]}'))
+    assert isinstance(value, simdjson.Array)
