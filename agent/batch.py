@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.exchange import Exchange
+
 Values = NDArray[np.float64] | NDArray[Any]
 
 
@@ -109,6 +111,10 @@ class Batch:
         Wall clock of the newest of them.
     ids
         The id of each exchange, empty for those without; empty as a whole where none bears one.
+    members
+        The exchanges, in the order of their rows; empty where nobody says.
+    member_rows
+        How many rows of the inputs each has; empty where it is one each.
     """
 
     format: str
@@ -119,6 +125,8 @@ class Batch:
     exchanges: int = 1
     time_ns: int = 0
     ids: tuple[str, ...] = ()
+    members: tuple[Exchange, ...] = ()
+    member_rows: tuple[int, ...] = ()
 
 
 OUT_OF_RANGE = "out_of_range"
@@ -138,8 +146,12 @@ class Checked:
         columns are float64, without the values of a wrong type; others are as they came.
     violations
         Rows by (column, kind); only what occurred.
+    matrix
+        The design matrix of the features, shape ``(rows, d)``, as `agent.joint.design.Design.matrix` gives it; ``None`` where
+        rows are not scored.
     """
 
     rows: int
     values: tuple[Values | None, ...]
     violations: dict[tuple[str, str], int]
+    matrix: NDArray[np.float64] | None = None

@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     missing: float
     unseen: float
     out_of_range: float
+    anomaly_quantile: float
+    keep_rows: bool
     max_columns: int
     log_level: str
 
@@ -250,6 +252,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "OUTRIDER_OUT_OF_RANGE", "out_of_range", "share", "0.01", spelling.tolerance,
         "Tolerance of the share of numbers beyond the range of training.",
+    ),
+    Setting(
+        "OUTRIDER_ANOMALY_QUANTILE", "anomaly_quantile", "share", "0.999", spelling.probability,
+        "The share of training's rows that are less strange than a row that counts as an anomaly.",
+    ),
+    Setting(
+        "OUTRIDER_KEEP_ROWS", "keep_rows", "switch", "off", spelling.switch,
+        "Whether `/api/rows` shows the values of the strangest rows, beside their scores.",
     ),
     Setting(
         "OUTRIDER_MAX_COLUMNS", "max_columns", "columns", "200", spelling.at_least_one,

@@ -114,7 +114,7 @@ class TapReader(asyncio.Protocol):
         self._pending_bytes = 0
         if pending:
             routes = self._pipeline.take(pending, wall_ns())
-            self._telemetry.record(pending, routes)
+            self._telemetry.record(pending, routes, self._pipeline.pop_scored())
         if self._unanswered and not self._transport.is_closing():
             self._transport.write(b"\x01" * self._unanswered)
         self._unanswered = 0
@@ -160,6 +160,7 @@ class Monitor:
             metrics=self._telemetry.prometheus,
             faults=self.pipeline.activity.faults,
             waiting=lambda: self.pipeline.waiting,
+            strangest=lambda: self.pipeline.strangest(wall_ns()),
             model=self._model,
             version=self._profile.model.version if self._profile is not None else "",
             start_ns=self._start_ns,

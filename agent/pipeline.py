@@ -1,6 +1,6 @@
 """The monitor's pipeline: records in, a report out. One direction, no sockets, no clock of its own.
 
-``exchanges → decode → summarise → check → sketch (pane) → window → evaluate → report``
+``exchanges → decode → summarise → check → score rows → sketch (pane) → window → evaluate → report``
 
 A stage that fails is counted under its name and the rest goes on: nothing that a client sends, and no defect of ours, stops
 the monitor.
@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from agent.anomalies import Anomaly, RowWatch
 from agent.batch import NOTHING, Batch, Side
 from agent.config import Settings
 from agent.decode.decoder import Decoder, answered
@@ -30,6 +31,7 @@ from agent.warmup import Warmup
 from agent.window.activity import Activity
 from agent.window.ring import BinTotals, Ring
 from agent.window.state import load, save
+from agent.window.strangest import StrangeRow
 
 log = logging.getLogger("outrider.monitor")
 
@@ -68,6 +70,7 @@ class Pipeline:
         self._summariser: Summariser | None = None
         """Only where the profile summarises something."""
         self._checker: Checker | None = None
+        self._rows: RowWatch | None = None
         self._ring: Ring | None = None
         self._said: set[str] = set()
         self._unmatched = 0
@@ -81,6 +84,7 @@ class Pipeline:
         self.schema = schema
         self._summariser = Summariser(schema) if schema.sources else None
         self._checker = Checker(schema)
+        self._rows = RowWatch(schema, settings)
         self._ring = Ring(schema, pane_ns, max(1, round(settings.window_s / settings.pane_s)))
         self._warmup = None
         if settings.state_dir:
@@ -158,7 +162,7 @@ class Pipeline:
             if self._warmup.is_full:
                 self._learn()
             return
-        if self._checker is None or self._ring is None or self.schema is None:
+        if self._checker is None or self._rows is None or self._ring is None or self.schema is None:
             self._without_tables(batch)
             return
         if batch.model and self.schema.model and batch.model != self.schema.model:
@@ -172,7 +176,8 @@ class Pipeline:
         batch = self._without_tables(batch)
         if not batch.inputs.rows and not batch.outputs.rows:
             return
-        checked = self._checker.check(batch)
+        checked, anomalies = self._rows.take(batch, self._checker.check(batch), now_ns)
+        self.activity.anomalies += anomalies
         for violation, count in (*broken.items(), *checked.violations.items()):
             self.activity.violations[violation] = self.activity.violations.get(violation, 0) + count
         self._ring.update(checked, now_ns)
@@ -231,6 +236,15 @@ class Pipeline:
     def totals(self) -> Mapping[str, BinTotals]:
         """Rows in each frozen bin since the start, by column."""
         return self._ring.totals() if self._ring is not None else {}
+
+    def pop_scored(self) -> dict[bytes, Anomaly]:
+        """Give the scores of sampled exchanges taken in since the last call, for whoever builds spans."""
+        return self._rows.pop_scored() if self._rows is not None else {}
+
+    def strangest(self, now_ns: int) -> list[StrangeRow] | None:
+        """Give the strangest rows of the window; ``None`` where rows are not scored."""
+        is_scored = self.schema is not None and self.schema.row_model is not None
+        return self._rows.strangest(now_ns) if self._rows is not None and is_scored else None
 
     # State over restarts
 

@@ -14,6 +14,7 @@ from agent.admin.page import PAGE, PAGE_POLICY
 from agent.clock import Now, wall_ns
 from agent.evaluate.report import Decision, Report
 from agent.profile.format import Profile
+from agent.window.strangest import StrangeRow
 
 _log = logging.getLogger("outrider.admin")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -35,6 +36,8 @@ class Sources:
         Where an error of our own is counted, under ``admin``.
     waiting
         Says in one sentence why there is no report yet.
+    strangest
+        Gives the strangest rows of the window, or ``None`` where rows are not scored.
     model, version
         What the model is called before the first report.
     start_ns
@@ -48,6 +51,7 @@ class Sources:
     metrics: Callable[[str], tuple[bytes, str]]
     faults: dict[str, int]
     waiting: Callable[[], str] = lambda: "the first evaluation comes when the first pane is full"
+    strangest: Callable[[], list[StrangeRow] | None] = lambda: None
     model: str = ""
     version: str = ""
     start_ns: int = 0
@@ -65,6 +69,7 @@ def make_app(sources: Sources) -> web.Application:
     app.router.add_get("/", _page)
     app.router.add_get("/api/report", _report)
     app.router.add_get("/api/profile", _profile)
+    app.router.add_get("/api/rows", _rows)
     app.router.add_get("/metrics", _metrics)
     return app
 
@@ -102,6 +107,13 @@ async def _profile(request: web.Request) -> web.Response:
     return _json(await asyncio.to_thread(msgspec.json.encode, profile))
 
 
+async def _rows(request: web.Request) -> web.Response:
+    rows = request.app[SOURCES].strangest()
+    if rows is None:
+        return _fault(404, "rows are not scored: the profile has no structure of rows; build it again from at least 100 rows")
+    return _json(msgspec.json.encode(rows))
+
+
 async def _metrics(request: web.Request) -> web.Response:
     sources = request.app[SOURCES]
     accept = ",".join(request.headers.getall("Accept", []))
@@ -130,7 +142,7 @@ async def _json_faults(request: web.Request, handler: _Handler) -> web.StreamRes
         response.headers["Allow"] = error.headers["Allow"]
         return response
     except web.HTTPException as error:
-        return _fault(error.status, "nothing here; there are /api/report, /api/profile and /metrics")
+        return _fault(error.status, "nothing here; there are /api/report, /api/rows, /api/profile and /metrics")
     except Exception as error:  # noqa: BLE001 - a fault of ours is counted, and the monitor goes on
         faults = request.app[SOURCES].faults
         faults["admin"] = faults.get("admin", 0) + 1

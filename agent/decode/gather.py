@@ -59,11 +59,14 @@ Piece = bytes | list[Row] | NDArray[np.float64]
 class Group:
     """Exchanges of one layout: the values of both sides, one item each an exchange."""
 
-    __slots__ = ("ids", "input_tables", "inputs", "output_tables", "outputs", "time_ns")
+    __slots__ = ("counts", "exchanges", "ids", "input_tables", "inputs", "output_tables", "outputs", "time_ns")
 
     def __init__(self) -> None:
         self.inputs: list[Piece] = []
         self.outputs: list[Piece] = []
+        self.exchanges: list[Exchange] = []
+        self.counts: dict[int, int] = {}
+        """Rows of the inputs by the exchange's place; only of those that have not exactly one."""
         self.ids: dict[int, str] = {}
         """By the exchange's place; only of those that bear one."""
         self.input_tables: list[tuple[Table, ...]] = []
@@ -100,6 +103,9 @@ class Groups:
             self._last = (key, group)
         if inputs.id or outputs.id:
             group.ids[len(group.inputs)] = inputs.id or outputs.id
+        if inputs.rows != 1:
+            group.counts[len(group.inputs)] = inputs.rows
+        group.exchanges.append(exchange)
         group.inputs.append(inputs.values)
         group.outputs.append(outputs.values)
         if wide:
@@ -116,7 +122,9 @@ class Groups:
             outputs = side(output_names, output_numeric, group.outputs, outs, group.output_tables)
             exchanges = len(group.inputs)
             ids = tuple(group.ids.get(place, "") for place in range(exchanges)) if group.ids else ()
-            result.batches.append(Batch(wire, model, version, inputs, outputs, exchanges, group.time_ns, ids))
+            counts = tuple(group.counts.get(place, 1) for place in range(exchanges)) if group.counts else ()
+            members = tuple(group.exchanges)
+            result.batches.append(Batch(wire, model, version, inputs, outputs, exchanges, group.time_ns, ids, members, counts))
             result.decoded[wire] = result.decoded.get(wire, 0) + exchanges
             result.rows[wire] = result.rows.get(wire, 0) + (inputs.rows or outputs.rows)
 

@@ -120,6 +120,10 @@ METRICS: tuple[Metric, ...] = (
         ("column", "kind"), readings.violations,
     ),
     Metric(
+        "outrider.anomalies", _COUNTER, "{row}", "Rows that are stranger as a whole than nearly all of training.",
+        (), readings.anomalies,
+    ),
+    Metric(
         "outrider.faults", _COUNTER, "{fault}", "Errors inside the monitor that were caught.",
         ("stage",), readings.keyed(lambda activity: activity.faults),
     ),

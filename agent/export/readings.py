@@ -84,6 +84,12 @@ def violations(figures: Figures) -> Iterator[Point]:
     )
 
 
+def anomalies(figures: Figures) -> Iterator[Point]:
+    """Count strange rows; nothing where rows are not scored."""
+    if figures.schema is not None and figures.schema.row_model is not None:
+        yield (), figures.activity.anomalies
+
+
 def cpu_time(figures: Figures) -> Iterator[Point]:
     """CPU seconds by process."""
     for process in figures.processes:

@@ -10,7 +10,7 @@ https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
@@ -31,6 +31,10 @@ TRACE_LENGTH = 32
 MAX_MESSAGES = 32
 """Messages of a streaming call that become events of its span."""
 
+RowScores = tuple[float, int]
+"""The highest anomaly score of an exchange's rows, and how many of them are anomalies."""
+
+_NONE: Mapping[bytes, RowScores] = {}
 _GRPC = "grpc"
 _ZERO = bytes(8)
 
@@ -70,29 +74,31 @@ class Spans:
         self._capacity = capacity
         self._batch = min(batch, capacity)
         self._wake = wake
-        self._queue: deque[tuple[Exchange, str]] = deque()
+        self._queue: deque[tuple[Exchange, str, RowScores | None]] = deque()
 
-    def record(self, exchanges: Sequence[Exchange], routes: Sequence[str]) -> None:
+    def record(self, exchanges: Sequence[Exchange], routes: Sequence[str], scored: Mapping[bytes, RowScores] = _NONE) -> None:
         """Queue the sampled ones among some exchanges. Cost: 30 ns for one that is not sampled.
 
         Parameters
         ----------
         routes
             The template of each exchange's route.
+        scored
+            The highest score of an exchange's rows, and how many are anomalies, by `Exchange.trace`.
         """
         if not self._exporters:
             return
         for exchange, route in zip(exchanges, routes, strict=True):
             if exchange.trace:
-                self._add(exchange, route)
+                self._add(exchange, route, scored.get(exchange.trace))
 
-    def _add(self, exchange: Exchange, route: str) -> None:
+    def _add(self, exchange: Exchange, route: str, scores: RowScores | None) -> None:
         if len(self._queue) >= self._capacity or len(exchange.trace) != TRACE_LENGTH:
             self._counters.spans_dropped += 1
             return
         # Without the bodies, and without marks that are not shown: 2,048 of them could be 4 GiB, and 128 MiB.
         marks = exchange.marks[: MAX_MESSAGES * MARK.size]
-        self._queue.append((msgspec.structs.replace(exchange, request=b"", response=b"", marks=marks), route))
+        self._queue.append((msgspec.structs.replace(exchange, request=b"", response=b"", marks=marks), route, scores))
         if len(self._queue) == self._batch:
             self._wake()
 
@@ -100,7 +106,7 @@ class Spans:
         """Send what waits, batch by batch, and yield whether each was taken. A batch that was refused is lost."""
         while self._queue:
             taken = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
-            spans = [span_of(exchange, route, self._resource, self._scope) for exchange, route in taken]
+            spans = [span_of(exchange, route, self._resource, self._scope, scores) for exchange, route, scores in taken]
             results = [exporter.export(spans) for exporter in self._exporters]
             taken_well = all(result is SpanExportResult.SUCCESS for result in results)
             self._counters.spans_dropped += 0 if taken_well else len(spans)
@@ -112,7 +118,9 @@ class Spans:
             exporter.shutdown()
 
 
-def span_of(exchange: Exchange, route: str, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+def span_of(
+    exchange: Exchange, route: str, resource: Resource, scope: InstrumentationScope, scores: RowScores | None = None
+) -> ReadableSpan:
     """Make the span of one sampled exchange."""
     trace_id = int.from_bytes(exchange.trace[:16], "big")
     sampled = TraceFlags(TraceFlags.SAMPLED)
@@ -127,7 +135,7 @@ def span_of(exchange: Exchange, route: str, resource: Resource, scope: Instrumen
         context=SpanContext(trace_id, int.from_bytes(exchange.trace[16:24], "big"), is_remote=False, trace_flags=sampled),
         parent=parent,
         resource=resource,
-        attributes=_attributes(exchange, template, failed),
+        attributes=_attributes(exchange, template, failed) | _of_rows(scores),
         events=_events(exchange),
         kind=SpanKind.SERVER,
         status=Status(StatusCode.ERROR) if failed else Status(StatusCode.UNSET),
@@ -145,7 +153,7 @@ def _name(exchange: Exchange, template: str | None) -> str:
     return f"{method} {template}" if template else method
 
 
-def _attributes(exchange: Exchange, template: str | None, failed: str | None) -> dict[str, str | int]:
+def _attributes(exchange: Exchange, template: str | None, failed: str | None) -> dict[str, str | int | float]:
     is_grpc = exchange.protocol == _GRPC
     attributes: dict[str, str | int | None] = {
         **(_of_grpc(exchange) if is_grpc else _of_http(exchange)),
@@ -158,6 +166,10 @@ def _attributes(exchange: Exchange, template: str | None, failed: str | None) ->
         "error.type": failed,
     }
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _of_rows(scores: RowScores | None) -> dict[str, str | int | float]:
+    return {} if scores is None else {"outrider.anomaly.score": scores[0], "outrider.anomaly.rows": scores[1]}
 
 
 def _of_http(exchange: Exchange) -> dict[str, str | int | None]:

@@ -18,10 +18,11 @@ from agent.export import exporters, prometheus
 from agent.export.figures import ExportCounters, Figures
 from agent.export.otlp import Collector
 from agent.export.periodic import Complaints, Periodic
-from agent.export.spans import Spans
+from agent.export.spans import RowScores, Spans
 
 _log = logging.getLogger("outrider.export")
 _T = TypeVar("_T")
+_NONE: Mapping[bytes, RowScores] = {}
 _Make = Callable[[exporters.Choice, Mapping[str, str]], list[_T]]
 
 
@@ -98,9 +99,9 @@ class Telemetry:
         """The resource's attributes as text."""
         return {name: str(value) for name, value in self.resource.attributes.items()}
 
-    def record(self, exchanges: Sequence[Exchange], routes: Sequence[str]) -> None:
-        """Make spans of the sampled ones among some exchanges; `routes` has the template of each."""
-        self.spans.record(exchanges, routes)
+    def record(self, exchanges: Sequence[Exchange], routes: Sequence[str], scored: Mapping[bytes, RowScores] = _NONE) -> None:
+        """Make spans of the sampled ones among some exchanges; as `Spans.record`."""
+        self.spans.record(exchanges, routes, scored)
 
     def prometheus(self, accept: str) -> tuple[bytes, str]:
         """Write the metrics for Prometheus, and give the text's content type; as `agent.export.prometheus.render`."""

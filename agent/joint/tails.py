@@ -85,7 +85,7 @@ def number_tail(values: NDArray[np.float64]) -> NumberTail:
     missing = int(np.isnan(values).sum())
     gaps = _inverse(missing, rows), _inverse(rows - missing - len(ascending), rows)
     if not len(ascending):
-        return NumberTail(np.zeros(CUTS), np.full(CUTS + 1, rows + 1.0), *gaps, np.inf, np.inf)
+        return NumberTail(np.zeros(CUTS), _single(np.full(CUTS + 1, rows + 1.0)), *gaps, np.inf, np.inf)
     count = len(ascending)
     levels = np.array(LEVELS)
     lower = ascending[np.concatenate(([0], np.floor(levels * count).astype(np.int64)))]
@@ -97,7 +97,7 @@ def number_tail(values: NDArray[np.float64]) -> NumberTail:
     below = np.searchsorted(ascending, cuts, side="left")
     at_most, before = np.append(below, count), np.append(0, below)
     share = np.minimum(1.0, 2 * (np.minimum(at_most, count - before) + 0.5) / (count + 1))
-    return NumberTail(cuts, 1.0 / share, *gaps, *_excesses(ascending))
+    return NumberTail(cuts, _single(1.0 / share), *gaps, *_excesses(ascending))
 
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -120,7 +120,7 @@ def class_tail(codes: NDArray[np.int64], categories: int) -> ClassTail:
     no_more = np.concatenate(([0], np.cumsum(order)))[np.searchsorted(order, listed, side="right")]
     # What training has not seen is as rare as can be said, and what it has seen once is seldom rarer.
     shares = np.minimum(1.0, (np.where(listed > 0, no_more, 0) + 1) / (rows + 1))
-    return ClassTail(np.concatenate(([_inverse(missing, rows)], 1.0 / shares)))
+    return ClassTail(_single(np.concatenate(([_inverse(missing, rows)], 1.0 / shares))))
 
 
 class Tails:
@@ -204,6 +204,11 @@ class Tails:
         missing, infinite = self._gaps[columns].T
         found = np.where(np.isinf(numbers), infinite, farther)
         return np.where(np.isnan(numbers), missing, found)
+
+
+def _single(rarities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep what a float32 holds, which is what a profile keeps; none falls below 1."""
+    return np.maximum(rarities.astype(np.float32).astype(np.float64), 1.0)
 
 
 def _inverse(count: int, rows: int) -> float:

@@ -23,6 +23,7 @@ from agent.profile.feeds import Feed, TableFeed, feed_of
 from agent.profile.format import CATEGORY_TYPES, FORMAT, NUMERIC_TYPES, Model, Profile
 from agent.profile.relations import Relations
 from agent.profile.roles import Names, choose
+from agent.profile.sample import RowSample
 from agent.profile.sources import open_source
 
 TASKS = ("", "regression", "classification")
@@ -112,16 +113,19 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         for sentence in doubts.sentences():
             warn(sentence)
     columns = [column for feed in feeds for column in feed.columns]
-    relations = _count(feeds, reading)
+    sample = RowSample([column for column in columns if column.is_counted], source.rows)
+    relations = _count(feeds, reading, sample)
+    profiles = [column.result() for column in columns]
     return Profile(
         format=FORMAT,
         model=Model(name=model_name, version=model_version, task=task or _task_of(columns), trained_at=trained_at),
         rows=source.rows,
-        columns=[column.result() for column in columns],
+        columns=profiles,
         joint=relations.joint(),
         association=relations.association(),
         performance=relations.performance(),
         summaries=[summarised for summarised in (feed.summarised() for feed in feeds) if summarised is not None],
+        structure=sample.learn(profiles),
     )
 
 
@@ -142,7 +146,7 @@ def _find_centroids(feeds: Sequence[Feed], reading: _Reading) -> None:
         feed.close()
 
 
-def _count(feeds: Sequence[Feed], reading: _Reading) -> Relations:
+def _count(feeds: Sequence[Feed], reading: _Reading, sample: RowSample) -> Relations:
     used = [feed for feed in feeds if any(column.is_counted for column in feed.columns)]
     relations = Relations([column for feed in used for column in feed.columns if column.is_counted])
     for block in reading.blocks("counting", used) if used else ():
@@ -154,6 +158,7 @@ def _count(feeds: Sequence[Feed], reading: _Reading) -> Relations:
                     tallied.append(column.tally(part))
                     raw.append(part)
         relations.update(tallied, raw)
+        sample.update(tallied, raw, block.rows)
     return relations
 
 

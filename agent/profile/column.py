@@ -107,6 +107,11 @@ class Column:
         return self.bins is not None or self.categories is not None
 
     @property
+    def candidates(self) -> list[str]:
+        """The texts whose rows are counted, by the place that `CategoryTally.place` gives them."""
+        return self._listed
+
+    @property
     def classes(self) -> int:
         """How many places of categories there are, those that are not listed taken as one."""
         return min(len(self._listed), MAX_LISTED) + 1

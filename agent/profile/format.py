@@ -170,6 +170,69 @@ class Summarised(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     centroid: str = ""
 
 
+class DesignColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One column of the design matrix (`agent.joint.design`)."""
+
+    column: str
+    centre: float
+    scale: float
+    category: str | None = None
+    """The category that it indicates; none for a number."""
+
+
+class RowTail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How rare a column's values are (`agent.joint.tails`), as little-endian floats in base64.
+
+    Parameters
+    ----------
+    rarities
+        ``1 / p``, float32: between the cuts; or of a missing value, of each category and of an unseen one.
+    cuts
+        float64; empty for a category.
+    missing, infinite, low, high
+        As in `agent.joint.tails.NumberTail`; ``null`` for an infinite reach.
+    """
+
+    rarities: str
+    cuts: str = ""
+    missing: float = 1.0
+    infinite: float = 1.0
+    low: float | None = None
+    high: float | None = None
+
+
+class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What training's rows were like as wholes, learned from an even sample of them (`agent.joint.rows`).
+
+    Parameters
+    ----------
+    columns
+        The features that a row's score looks at.
+    design
+        The columns of the design matrix, d of them.
+    kept, mean, variances, directions
+        As in `agent.joint.subspace.Subspace`: little-endian float32 in base64; directions row by row.
+    tails
+        One per column, then those of the reconstruction error and of the Mahalanobis distance.
+    rows, ranks, scores
+        The upper end of the scores of training, as in `agent.joint.anomaly.Threshold`.
+    derived
+        The distributions of both distances and of the score, from rows that the model has not seen.
+    """
+
+    columns: list[str]
+    design: list[DesignColumn]
+    kept: int
+    mean: str
+    variances: str
+    directions: str
+    tails: list[RowTail]
+    rows: int
+    ranks: list[int]
+    scores: list[float]
+    derived: list[ColumnProfile]
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole file. Columns stand in the order of the training data, which positional formats rely on."""
 
@@ -181,3 +244,4 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     association: list[Association] = []
     performance: list[Performance] = []
     summaries: list[Summarised] = []
+    structure: Structure | None = None

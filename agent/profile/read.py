@@ -33,6 +33,7 @@ from agent.profile.format import (
     Summarised,
 )
 from agent.profile.kll import check_kll
+from agent.profile.structure import structure_faults
 from agent.sketch.wire import unpack_sums
 from agent.summarise.embedding import unpack
 from agent.summarise.source import EMBEDDING, MEASURES
@@ -129,6 +130,8 @@ def _faults(profile: Profile) -> Iterator[str]:
         if association.feature not in seen:
             yield f"$.association[{i}].feature names {association.feature!r}, which is no column"
     yield from _summaries_faults(profile)
+    if profile.structure is not None:
+        yield from structure_faults(profile.structure, profile.columns, _values_faults)
     if profile.model.task not in ("", "regression", "classification"):
         yield f"$.model.task is {profile.model.task!r}, neither regression nor classification"
 
@@ -136,6 +139,10 @@ def _faults(profile: Profile) -> Iterator[str]:
 def _column_faults(column: ColumnProfile, rows: int, at: str) -> Iterator[str]:
     if column.role not in ROLES:
         yield f"{at}.role is {column.role!r}, none of {', '.join(ROLES)}"
+    yield from _values_faults(column, rows, at)
+
+
+def _values_faults(column: ColumnProfile, rows: int, at: str) -> Iterator[str]:
     if column.type not in TYPES:
         yield f"{at}.type is {column.type!r}, none of {', '.join(TYPES)}"
     if column.rows != rows:

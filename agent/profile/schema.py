@@ -10,7 +10,9 @@ import numpy as np
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
+from agent.joint.rows import RowModel
 from agent.profile.format import ColumnProfile, Numeric, Profile, Summarised
+from agent.profile.structure import model_of
 from agent.sketch.bins import origin_of
 from agent.sketch.quantiles import sorted_view
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
@@ -62,7 +64,8 @@ class ColumnSchema:
 class Schema:
     """All monitored columns, features first, each group in the profile's order.
 
-    `columns` is ``features + outputs``; sketches, summaries and reports keep that order. `unmonitored` names the columns of
+    `columns` is ``features + outputs + derived``; sketches, summaries and reports keep that order. `derived` are the scores that
+    `row_model` gives rows as wholes; both are empty where there is none. `unmonitored` names the columns of
     the training data that a client or a server may well send too, but that nothing is computed from: labels, ids, times.
     `sources` are the columns that some of the others summarise.
     """
@@ -73,17 +76,20 @@ class Schema:
     outputs: tuple[ColumnSchema, ...]
     unmonitored: frozenset[str] = frozenset()
     sources: tuple[Source, ...] = ()
+    derived: tuple[ColumnSchema, ...] = ()
+    row_model: RowModel | None = None
 
     @property
     def columns(self) -> tuple[ColumnSchema, ...]:
-        """Features, then outputs."""
-        return self.features + self.outputs
+        """Features, then outputs, then what is derived from rows as wholes."""
+        return self.features + self.outputs + self.derived
 
 
 def schema_of(profile: Profile) -> Schema:
     """Prepare a profile for the monitor. Cost: one decoding of each column's quantile sketch.
 
-    Columns that need Pillow are left out where it is not installed: nobody could tell them from missing values.
+    Columns that need Pillow are left out where it is not installed: nobody could tell them from missing values. So are then the
+    scores of rows.
     """
     sources = tuple(map(_source, profile.summaries))
     source_of = {name: source.name for source in sources for name in source.names}
@@ -97,7 +103,16 @@ def schema_of(profile: Profile) -> Schema:
     outputs = tuple(_column(column, source_of) for column in known if column.role in MONITORED_OUTPUTS)
     monitored = {column.name for column in features + outputs}
     unmonitored = frozenset(column.name for column in profile.columns) - monitored
-    return Schema(profile.model.name, profile.model.version, features, outputs, unmonitored, sources)
+    derived, model = _derived(profile, {column.name for column in features})
+    return Schema(profile.model.name, profile.model.version, features, outputs, unmonitored, sources, derived, model)
+
+
+def _derived(profile: Profile, features: set[str]) -> tuple[tuple[ColumnSchema, ...], RowModel | None]:
+    """Give the scores of rows and their model; none where a feature that it needs can't be had."""
+    structure = profile.structure
+    if structure is None or not features.issuperset(structure.columns):
+        return (), None
+    return tuple(_column(column, {}) for column in structure.derived), model_of(structure, profile.columns)
 
 
 def _source(summarised: Summarised) -> Source:

@@ -187,19 +187,19 @@ class _CategoryCheck(_Check):
             self.common |= {None}
 
     def run(self, values: Values, found: dict[tuple[str, str], int]) -> Values:
-        rows = values.size
+        wrong = 0
         if values.dtype.kind != "f":
             try:
                 if self.common.issuperset(values.tolist()):
                     return values
             except TypeError:  # something that can't be hashed, such as a list: no category
-                values = _without_containers(values)
-                _add(found, self.name, TYPE, rows - values.size)
+                values, wrong = _without_containers(values)
+                _add(found, self.name, TYPE, wrong)
         counts, missing = tally(values)
         unseen = sum(count for text, count in counts.items() if text not in self.known)
         _add(found, self.name, UNSEEN_CATEGORY, unseen)
         if not self.nullable:
-            _add(found, self.name, NULL, missing)
+            _add(found, self.name, NULL, missing - wrong)
         return values
 
 
@@ -218,8 +218,11 @@ def _missing(values: Values) -> int:
     return listed.count(None) + int(sum(map(ne, listed, listed)))  # NaN alone differs from itself
 
 
-def _without_containers(values: NDArray[Any]) -> NDArray[Any]:
-    return np.array([value for value in values.tolist() if value is None or isinstance(value, str | int | float)], dtype=object)
+def _without_containers(values: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Put ``None`` for lists and such, so that rows stay in line with those of other columns; and say how many there were."""
+    listed: list[Any] = values.tolist()
+    kept = [value if isinstance(value, str | int | float) else None for value in listed]
+    return np.array(kept, dtype=object), kept.count(None) - listed.count(None)
 
 
 def _fractions(numbers: NDArray[np.float64]) -> int:

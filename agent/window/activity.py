@@ -147,6 +147,8 @@ class Activity:
         Rows read, by format.
     violations
         Rows that broke the schema, by (column, kind).
+    anomalies
+        Rows that are stranger, as a whole, than the quantile of training that the settings say.
     faults
         Errors of our own that were caught, by stage (``decode``, ``sketch``, ``evaluate``, ``state``, ``frame``, ...).
     proxy
@@ -159,6 +161,7 @@ class Activity:
     unobserved: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     violations: dict[tuple[str, str], int] = field(default_factory=dict)
+    anomalies: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     proxy: ProxyStats = field(default_factory=ProxyStats)
 

@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"stats"}),
     frozenset({"evaluate"}),
     frozenset({"export", "admin"}),
-    frozenset({"monitor", "pipeline", "warmup", "sidecar", "keeper", "demo", "cli", "suggest", "__main__"}),
+    frozenset({"monitor", "pipeline", "anomalies", "warmup", "sidecar", "keeper", "demo", "cli", "suggest", "__main__"}),
 )
 """From the bottom up. A part imports only from floors below its own."""
 

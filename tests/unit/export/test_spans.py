@@ -168,7 +168,7 @@ def test_messages_of_a_long_stream_are_cut_and_its_marks_not_kept() -> None:
     memory = Memory()
     spans = Spans([memory], RESOURCE, SCOPE, ExportCounters())
     spans.record([stream(1000)], [STREAM.route])
-    ((queued, _),) = spans._queue
+    ((queued, *_),) = spans._queue
     assert len(queued.marks) == MAX_MESSAGES * MARK.size
     list(spans.export())
     ((made,),) = memory.batches
