@@ -48,6 +48,27 @@ class Correlation:
     kurtosis: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceCorrelation:
+    """Correlations in training.
+
+    Parameters
+    ----------
+    rows
+        Of training's sample.
+    r, variance, tail
+        As `correlation_of` and `tail_of` give them, shape ``(d, d)``; NaN where r is undefined.
+    compared
+        Which pairs to compare, shape ``(d, d)``: symmetric, never the diagonal, nor two indicators of one column.
+    """
+
+    rows: int
+    r: Floats
+    variance: Floats
+    tail: Floats
+    compared: NDArray[np.bool_]
+
+
 def correlation_of(moments: Moments) -> Correlation:
     """Compute all correlations with their variances. Cost: thirty passes over ``(..., d, d)``, 0.2 ms for 64 columns.
 

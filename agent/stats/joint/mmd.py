@@ -8,7 +8,7 @@ eigenvalues of the features' covariance, chance stays below the smaller one of t
   et al., "A Kernel Two-Sample Test", JMLR 13, 2012, theorem 12), and a sum of weighted chi-squares stays below what is under
   the root (Laurent and Massart, Annals of Statistics 28, 2000, lemma 1). The last term is Bernstein's for rows that add at
   most 2/n in any direction: it covers what is not normal yet where rows are few. In one direction the sum is Bernstein's
-  inequality itself; over all of them it is checked by simulation (tests/oracle/test_joint.py).
+  inequality itself; over all of them it is checked by simulation (tests/oracle/test_joint_changes.py).
 - McDiarmid's inequality, without any limit: one row moves the length by at most 2/n, so ``sqrt(s Σλ) + sqrt(2 L s)``.
 
 λ is training's, which is the window's where nothing changed. Σλ of the window is known, ``1 - |mean|²``; where it is larger,
@@ -22,46 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.joint.fourier import FourierMeans
+from agent.joint.fourier import FourierMeans, ReferenceFourier
 
 Floats = NDArray[np.float64]
 
 LEAST_ROWS = 20.0
 """Below this many rows, after overdispersion, nothing is proven."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceFourier:
-    """Fourier features in training.
-
-    Parameters
-    ----------
-    rows
-        Of training's sample.
-    means
-        As in `agent.joint.fourier.FourierMeans`, shape ``(2 D,)``.
-    squares, largest
-        The sum of the squared eigenvalues of the covariance of φ (the features over sqrt(D)), and the largest of them.
-    """
-
-    rows: int
-    means: Floats
-    squares: float
-    largest: float
-
-
-def spread_of(features: Floats) -> tuple[float, float]:
-    """Give `ReferenceFourier.squares` and `largest` of training's features, shape ``(n, 2 D)``; 0 and 0 for fewer than two rows.
-
-    Examples
-    --------
-    >>> spread_of(np.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]))
-    (1.0, 1.0)
-    """
-    if len(features) < 2:
-        return 0.0, 0.0
-    covariance = np.cov(features.T, bias=True) / (features.shape[1] // 2)
-    return float(np.square(covariance).sum()), float(np.linalg.eigvalsh(covariance)[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +68,7 @@ def mmd(now: FourierMeans, reference: ReferenceFourier, alpha: float, overdisper
 
     Examples
     --------
-    >>> from agent.joint.fourier import FourierSums, features, frequencies
+    >>> from agent.joint.fourier import FourierSums, features, frequencies, spread_of
     >>> waves = frequencies(2, bandwidth=1.5)
     >>> rows = np.random.default_rng(1).standard_normal((2, 10_000, 2))
     >>> then, now = features(rows[0], waves), FourierSums(waves)
@@ -128,33 +94,6 @@ def mmd(now: FourierMeans, reference: ReferenceFourier, alpha: float, overdisper
     enough = (now.rows / overdispersion >= LEAST_ROWS) & (reference.rows >= LEAST_ROWS)
     lower = np.clip(np.sqrt(squared) - radius, 0.0, value)
     return Discrepancy(np.where(enough, value, 0.0), np.where(enough, lower, 0.0))
-
-
-def tolerance_of(means: Floats, waves: Floats, shift: float = 0.25) -> float:
-    """Give the discrepancy that a shift of one design column by `shift` deviations of training makes.
-
-    Where ``x_j`` becomes ``x_j + δ`` in every row, frequency k's mean is turned: ``m_k exp(i w_kj δ)``. So the squared
-    discrepancy is the mean over k of ``|m_k|² |1 - exp(i w_kj δ)|²``, exactly; the median over the columns j is taken.
-
-    Parameters
-    ----------
-    means
-        Of training, shape ``(2 D,)``.
-    waves
-        The frequencies, shape ``(d, D)``.
-    shift
-        δ, in units of the design: training's robust deviations.
-
-    Returns
-    -------
-    float
-        At least 0; 0 for a design without columns.
-    """
-    if not waves.size:
-        return 0.0
-    cosines, sines = np.split(means, 2)
-    turned = 2.0 - 2.0 * np.cos(waves * shift)
-    return float(np.sqrt(np.median(((cosines**2 + sines**2) * turned).mean(axis=1))))
 
 
 def _radius(n: Floats, m: float, spread: tuple[Floats, Floats, Floats], log: float) -> Floats:
