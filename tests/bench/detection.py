@@ -1,0 +1,60 @@
+"""Detection beside its peers: false pages, rows until a change is seen, real data, and what an evaluation costs.
+
+``python -m tests.bench.detection [false_pages] [power] [real] [cost] [--quick] [--only NAME ...]``, from the repository's root
+
+All parts without a name. Every method has the same streams and an interpreter of its own (``.cache/bench-<peer>``, made on
+demand; a peer that can't be installed is left out, with the reason). ``--quick`` is for whoever changes this bench: its figures
+say little.
+
+Exit codes: 0 with every figure reached, 1 with some not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.bench.detect import pages, power
+from tests.bench.detect.columns import blocks
+from tests.bench.detect.methods import ONLINE, WAYS, Way
+
+PARTS = ("false_pages", "power", "real", "cost")
+
+
+def false_pages(ways: list[Way], options: argparse.Namespace) -> bool:
+    """Run the first part."""
+    found, missing = blocks()
+    for reason in missing:
+        print(reason)
+    volumes = options.volumes or (pages.VOLUMES[:3] if options.quick else pages.VOLUMES)
+    windows, seconds = (20, 10.0) if options.quick else (pages.WINDOWS, options.seconds)
+    ways = [way for way in ways if way.name not in ONLINE]
+    return pages.run(ways, found, volumes, windows, seconds)
+
+
+def rows_until_flagged(ways: list[Way], options: argparse.Namespace) -> bool:
+    """Run the second part."""
+    windows, runs, calibrating = ((100, 1_000), 3, 4) if options.quick else (power.WINDOWS, 20, 60)
+    ways = [way for way in ways if way.name != "alibi Tabular"]
+    return power.run(ways, windows, runs, calibrating, 5 * options.seconds)
+
+
+def main() -> int:
+    """Run from the command line; give the exit code."""
+    parser = argparse.ArgumentParser(description="Detection beside its peers.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="minutes instead of half an hour; for changes of this bench")
+    parser.add_argument("--only", nargs="*", metavar="METHOD", help="of " + ", ".join(way.name for way in WAYS))
+    parser.add_argument("--volumes", nargs="*", type=int, metavar="ROWS", help="rows a window")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for one method on one stream")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    ways = [way for way in WAYS if not options.only or way.name in options.only]
+    run = {"false_pages": false_pages, "power": rows_until_flagged}
+    results = [run[part](ways, options) for part in PARTS if part in (options.parts or PARTS) and part in run]
+    return int(not all(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
