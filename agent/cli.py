@@ -101,6 +101,7 @@ def profile() -> None:
 @click.option("--id", multiple=True, help="A column of row ids; repeatable.", metavar="COLUMN")
 @click.option("--time", multiple=True, help="A column of times; repeatable.", metavar="COLUMN")
 @click.option("--segment", multiple=True, help="A column that is no input but tells groups apart; repeatable.", metavar="COLUMN")
+@click.option("--chunk", default="", help="Learn what is normal from chunks of so many rows (5000) or so long a time (1h).")
 @click.option("--exclude", multiple=True, help="A column to leave out; repeatable.", metavar="COLUMN")
 @click.option("--categorical", multiple=True, help="A column of codes, not of quantities; repeatable.", metavar="COLUMN")
 @click.option("--numeric", multiple=True, help="A column of quantities, not of codes; repeatable.", metavar="COLUMN")
@@ -193,6 +194,8 @@ def _progress() -> Iterator[Progress | None]:
 
 
 def _summary(built: Profile, output: Path, size: int) -> str:
+    from agent.profile.chunks import describe  # noqa: PLC0415
+
     counts: dict[str, int] = {}
     for column in built.columns:
         counts[column.type] = counts.get(column.type, 0) + 1
@@ -201,6 +204,8 @@ def _summary(built: Profile, output: Path, size: int) -> str:
     lines += [f"{p.measure} {p.value:.4g} on {p.rows:,} rows" for p in built.performance]
     if any(summarised.kind == "image_file" and "brightness" not in summarised.measures for summarised in built.summaries):
         lines.append("the brightness of image files isn't in it, which takes Pillow: pip install 'outrider[images]'")
+    if built.chunks is not None:
+        lines.append(f"learned what is normal from {describe(built.chunks)}")
     if size > 1 << 20:
         lines.append("this is more than the 1 MiB that a ConfigMap holds: write it to a name that ends in .gz")
     return "\n".join([*lines, f"look at it: outrider profile show {output}"])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agent.errors import ProfileError
 from agent.profile.blocks import Block, Files, Kind, Opaque, Source, Tensors, Texts, Values
+from agent.profile.times import NEVER, from_microseconds
 from agent.summarise.image_file import is_image
 
 Batches = Callable[[Sequence[int]], Iterable[pa.RecordBatch]]
@@ -187,11 +188,22 @@ def _values(column: pa.ChunkedArray, kind: Kind, name: str) -> Values:
     if kind in ("null", "integer", "number"):
         return np.full(len(column), np.nan) if kind == "null" else _numbers(column)
     if kind == "datetime":
-        return Opaque(column.null_count)
+        return Opaque(column.null_count, _times(column))
     if kind == "boolean":
         codes = pc.fill_null(column.cast(pa.int8()), -1)
         return Texts(_numpy(codes).astype(np.int64), ("false", "true"))
     return _texts(column)
+
+
+def _times(column: pa.ChunkedArray) -> NDArray[np.int64] | None:
+    if not pa.types.is_timestamp(column.type) and not pa.types.is_date(column.type):
+        return None
+    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+    try:
+        micro = column.cast(options=pc.CastOptions(pa.timestamp("us", tz=zone), allow_time_truncate=True)).cast(pa.int64())
+    except pa.ArrowInvalid:  # a year beyond 290,000: no time that a clock has given
+        return np.full(len(column), NEVER)
+    return np.where(_numpy(column.is_null()), NEVER, from_microseconds(_numpy(pc.fill_null(micro, 0)).astype(np.int64)))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -47,9 +47,19 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A column whose values are not looked at: only how many are missing."""
+    """A column whose values are not looked at: only how many are missing, and for datetimes when they are.
+
+    Parameters
+    ----------
+    missing
+        How many are.
+    times
+        Nanoseconds since 1970 in UTC, int64, shape ``(rows,)``, `agent.profile.times.NEVER` where there is none; ``None`` for
+        what is no point in time.
+    """
 
     missing: int
+    times: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from agent.errors import ProfileError
 from agent.profile.blocks import Block, Source, Values, block_rows
+from agent.profile.chunking import Chunking, ChunkTally, cut_of
+from agent.profile.chunks import doubt
 from agent.profile.column import Column, Tallied
 from agent.profile.doubts import Doubts
 from agent.profile.feeds import Feed, TableFeed, feed_of
@@ -44,6 +46,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     id: Names = (),
     time: Names = (),
     segment: Names = (),
+    chunk: str = "",
     exclude: Names = (),
     categorical: Names = (),
     numeric: Names = (),
@@ -64,7 +67,11 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         object of the Arrow C data interface that can be read twice; or a dict from names to numpy arrays or lists, the
         only one that works without pyarrow.
     label, prediction, probability, id, time, segment
-        The columns with these roles. All others are features. Columns of ids and times are not looked at.
+        The columns with these roles. All others are features. Columns of ids and times are not looked at, but for the first one
+        of times, which tells the chunks apart.
+    chunk
+        How the data is cut to learn what is normal for a stretch of it (`agent.profile.chunks`): a number of rows such as
+        ``5000``, or, given a column of times, a length such as ``1h``. Left out, hours are tried where there are times.
     exclude
         Columns to leave out.
     categorical, numeric, text
@@ -98,6 +105,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     choices = choose(source, roles, exclude, {"category": categorical, "numeric": numeric, "text": text})
     feeds = [feed_of(choice, source.kinds[choice.place], source.shapes[choice.place]) for choice in choices]
     _check_names(feeds)
+    chunking = _chunking(chunk, feeds)
     reading = _Reading(source, progress or _silent)
     _find_centroids(feeds, reading)
     doubts = Doubts(feeds if warn is not None else ())
@@ -106,6 +114,8 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
             doubts.update(feed, values)
             for column, part in zip(feed.columns, feed.split(values), strict=True):
                 column.count(part, block.rows)
+        if chunking is not None:
+            chunking.update(block.rows, _times(feeds, block))
     _choose_types([column for feed in feeds for column in feed.columns], task)
     for feed in feeds:
         feed.settle()
@@ -114,8 +124,12 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
             warn(sentence)
     columns = [column for feed in feeds for column in feed.columns]
     sample = RowSample([column for column in columns if column.is_counted], source.rows)
-    relations = _count(feeds, reading, sample)
+    tally = None if chunking is None else chunking.chosen([column for column in columns if column.is_counted])
+    relations = _count(feeds, reading, sample, tally)
     profiles = [column.result() for column in columns]
+    chunks = None if tally is None else tally.result(profiles)
+    if warn is not None and (few := doubt(chunks)):
+        warn(few)
     return Profile(
         format=FORMAT,
         model=Model(name=model_name, version=model_version, task=task or _task_of(columns), trained_at=trained_at),
@@ -126,6 +140,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         performance=relations.performance(),
         summaries=[summarised for summarised in (feed.summarised() for feed in feeds) if summarised is not None],
         structure=sample.learn(profiles),
+        chunks=chunks,
     )
 
 
@@ -146,8 +161,22 @@ def _find_centroids(feeds: Sequence[Feed], reading: _Reading) -> None:
         feed.close()
 
 
-def _count(feeds: Sequence[Feed], reading: _Reading, sample: RowSample) -> Relations:
-    used = [feed for feed in feeds if any(column.is_counted for column in feed.columns)]
+def _chunking(chunk: str, feeds: Sequence[Feed]) -> Chunking | None:
+    times = [feed.columns[0].name for feed in feeds if _is_time(feed)]
+    cut = cut_of(chunk, timed=bool(times))
+    return None if cut is None else Chunking(cut, *times[:1])
+
+
+def _is_time(feed: Feed) -> bool:
+    return feed.columns[0].role == "time"
+
+
+def _times(feeds: Sequence[Feed], block: Block) -> Values | None:
+    return next((values for feed, values in zip(feeds, block.columns, strict=True) if _is_time(feed)), None)
+
+
+def _count(feeds: Sequence[Feed], reading: _Reading, sample: RowSample, chunks: ChunkTally | None) -> Relations:
+    used = [feed for feed in feeds if any(column.is_counted for column in feed.columns) or (chunks and _is_time(feed))]
     relations = Relations([column for feed in used for column in feed.columns if column.is_counted])
     for block in reading.blocks("counting", used) if used else ():
         tallied: list[Tallied] = []
@@ -159,6 +188,8 @@ def _count(feeds: Sequence[Feed], reading: _Reading, sample: RowSample) -> Relat
                     raw.append(part)
         relations.update(tallied, raw)
         sample.update(tallied, raw, block.rows)
+        if chunks is not None:
+            chunks.update(block.rows, _times(used, block), tallied)
     return relations
 
 

@@ -102,6 +102,11 @@ class Column:
         return values
 
     @property
+    def coarse_edges(self) -> NDArray[np.float64]:
+        """The edges between the coarse bins of a numeric column, ascending, one less than there are bins."""
+        return self._cuts.edges[self._cuts.coarse[1:] - 1]
+
+    @property
     def is_counted(self) -> bool:
         """Whether the second reading has anything to count here."""
         return self.bins is not None or self.categories is not None

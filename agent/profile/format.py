@@ -201,7 +201,40 @@ class RowTail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     high: float | None = None
 
 
-class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Interplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the columns of the sample go together (`agent.joint.reference`); arrays are little-endian float32 in base64.
+
+    Parameters
+    ----------
+    rows
+        Of the sample.
+    r, variances, tails
+        As in `agent.joint.correlation.ReferenceCorrelation`: strict upper triangles over the design's columns, row by row; r is
+        NaN where undefined.
+    bandwidth
+        Of the Gaussian kernel.
+    means, squares, largest
+        As in `agent.joint.fourier.ReferenceFourier`.
+    prediction
+        The column that features are compared with; empty where there is none.
+    counts
+        Tables of `agent.joint.association`, uint16: those of numbers first, then of categories, in the order of the structure's
+        columns; none without a prediction.
+    """
+
+    rows: int
+    r: str
+    variances: str
+    tails: str
+    bandwidth: float
+    means: str
+    squares: float
+    largest: float
+    prediction: str
+    counts: str
+
+
+class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What training's rows were like as wholes, learned from an even sample of them (`agent.joint.rows`).
 
     Parameters
@@ -218,6 +251,8 @@ class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The upper end of the scores of training, as in `agent.joint.anomaly.Threshold`.
     derived
         The distributions of both distances and of the score, from rows that the model has not seen.
+    interplay
+        How columns go together, and with the prediction.
     """
 
     columns: list[str]
@@ -231,6 +266,36 @@ class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranks: list[int]
     scores: list[float]
     derived: list[ColumnProfile]
+    interplay: Interplay | None = None
+
+
+class ChunkColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column in each kept chunk of training: what `agent.profile.chunks.pack` makes of it, in base64."""
+
+    name: str
+    figures: str
+
+
+class ChunkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Chunks of the training data, of which some are kept (`agent.profile.chunks`).
+
+    Parameters
+    ----------
+    kind, length, count, places, rows
+        As in `agent.profile.chunks.Chunks`.
+    columns
+        Those that are monitored.
+    untimed
+        Rows whose time is missing or can't be read; they are in no chunk.
+    """
+
+    kind: str
+    length: float
+    count: int
+    places: list[int]
+    rows: list[int]
+    columns: list[ChunkColumn]
+    untimed: int = 0
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -245,3 +310,4 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     performance: list[Performance] = []
     summaries: list[Summarised] = []
     structure: Structure | None = None
+    chunks: ChunkTable | None = None

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from agent.errors import OutriderError, ProfileError
+from agent.profile.chunks import faults as chunk_faults
 from agent.profile.format import (
     CATEGORY_TYPES,
     FORMAT,
@@ -132,6 +133,7 @@ def _faults(profile: Profile) -> Iterator[str]:
     yield from _summaries_faults(profile)
     if profile.structure is not None:
         yield from structure_faults(profile.structure, profile.columns, _values_faults)
+    yield from chunk_faults(profile)
     if profile.model.task not in ("", "regression", "classification"):
         yield f"$.model.task is {profile.model.task!r}, neither regression nor classification"
 

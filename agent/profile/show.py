@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agent.profile.chunks import Chunks, describe, doubt
 from agent.profile.format import Categories, ColumnProfile, Numeric, Profile, Summarised
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -158,8 +159,35 @@ def _summarised(summarised: Summarised) -> str:
     return f"{escape(summarised.column)}: {kind}{of}, watched by its {', '.join(summarised.measures)}"
 
 
+def _chunks(profile: Profile) -> list[str]:
+    chunks = Chunks.of(profile)
+    if profile.chunks is None or chunks is None:
+        return []
+    lines = [describe(profile.chunks), *filter(None, [doubt(profile.chunks)])]
+    habits = sorted(_habits(profile, chunks), reverse=True)[:3]
+    if habits and len(chunks.rows) > 1:
+        lines.append("their means differ by: " + ", ".join(f"{escape(name)} {spread:.2g} sd" for spread, name in habits))
+    return lines
+
+
+def _habits(profile: Profile, chunks: Chunks) -> Iterator[tuple[float, str]]:
+    """Give how far the chunks' means lie from one another, in standard deviations of the column, beyond what chance does."""
+    for column in profile.columns:
+        if column.name not in chunks.columns or column.numeric is None or not column.numeric.variance:
+            continue
+        figures = chunks.columns[column.name]
+        with np.errstate(over="ignore", invalid="ignore"):
+            chance = (figures.variance / np.maximum(1, chunks.rows - figures.missing)).mean()
+            beyond = figures.mean.var() - chance
+            spread = np.sqrt(np.maximum(beyond, 0.0) / column.numeric.variance)
+        # The variance of k normal means has the standard error sqrt(2 / (k - 1)) of itself.
+        if np.isfinite(spread) and beyond > 4 * chance * np.sqrt(2 / max(1, len(chunks.rows) - 1)):
+            yield float(spread), column.name
+
+
 def _footer(profile: Profile) -> list[str]:
     lines = [_summarised(summarised) for summarised in profile.summaries]
+    lines += _chunks(profile)
     if profile.performance:
         lines.append("performance: " + ", ".join(f"{p.measure} {p.value:.4g} ({p.rows:,} rows)" for p in profile.performance))
     strongest = sorted(profile.association, key=lambda item: -abs(item.value))[:5]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agent.errors import ProfileError
 from agent.profile.blocks import Block, Files, Kind, Opaque, Source, Tensors, Texts, Values, is_missing, texts_of
+from agent.profile.times import NEVER, from_microseconds, times_of
 from agent.summarise.image_file import is_image
 
 _NO_ARRAYS = "column {name!r} holds lists that are no arrays of numbers ({error}); exclude it"
@@ -149,10 +150,27 @@ def _values(array: NDArray[Any], kind: Kind, name: str) -> Values:
         return np.full(len(array), np.nan) if kind == "null" else _numbers(array)
     if kind == "datetime":
         missing = np.isnat(array).sum() if array.dtype.kind in "mM" else sum(map(is_missing, array))
-        return Opaque(int(missing))
+        return Opaque(int(missing), _times(array))
     if kind == "boolean" and array.dtype.kind == "b":
         return Texts(array.astype(np.int64), ("false", "true"))
     return texts_of(array.tolist())
+
+
+def _times(array: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Give when the values are; ``None`` for durations and times of day."""
+    if array.dtype.kind == "M":
+        found = array.astype("M8[us]").view(np.int64)
+        return np.where(np.isnat(array), NEVER, from_microseconds(found))
+    if array.dtype.kind != "O" or any(isinstance(value, (dt.time, dt.timedelta)) for value in array):
+        return None
+    return np.array([NEVER if is_missing(value) else _time(value) for value in array], dtype=np.int64)
+
+
+def _time(value: Any) -> int:
+    if isinstance(value, np.datetime64):
+        return int(from_microseconds(value.astype("M8[us]").reshape(1).view(np.int64))[0])
+    text = value.isoformat()
+    return int(times_of(Texts(np.zeros(1, dtype=np.int64), (text,)), "")[0])
 
 
 def _numbers(array: NDArray[Any]) -> NDArray[np.float64]:

@@ -181,3 +181,27 @@ def test_bar_is_drawn_only_on_a_terminal(data: Path, tmp_path: Path) -> None:
     os.close(leader)
     assert b"rows" in drawn
     assert b"\x1b" not in done.stdout
+
+
+def test_a_build_in_chunks_says_what_it_learned_from(tmp_path: Path) -> None:
+    source, output = tmp_path / "data.csv", tmp_path / "profile.json"
+    rows = [f"{n % 7}.5,2024-05-{1 + n // 48:02}T{n // 2 % 24:02}:30:00" for n in range(480)]
+    source.write_text("\n".join(["x,at", *rows]))
+    code, out, err = call("profile", "build", source, "-o", output, "--time", "at", "--chunk", "1d")
+    assert (code, err) == (0, "")
+    assert "learned what is normal from 10 chunks of 1 d, with 48 rows each" in out
+    assert "10 chunks of 1 d" in call("profile", "show", output)[1]
+
+
+def test_too_few_chunks_are_a_warning(tmp_path: Path) -> None:
+    source = tmp_path / "data.csv"
+    source.write_text("\n".join(["x", *(f"{n}.5" for n in range(100))]))
+    code, _, err = call("profile", "build", source, "-o", tmp_path / "profile.json", "--chunk", "50")
+    assert code == 0
+    assert "warning: the data has 2 chunks of 50 rows" in err
+
+
+def test_a_chunk_that_is_none_is_refused(data: Path, tmp_path: Path) -> None:
+    code, _, err = call("profile", "build", data, "-o", tmp_path / "profile.json", "--chunk", "often")
+    assert code == 1
+    assert "'often' is neither rows such as 5000 nor a time such as 1h or 1d" in err
