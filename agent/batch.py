@@ -11,7 +11,7 @@ Tensors with too many values a row for a column each are not taken apart: they s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,7 +125,7 @@ class Batch:
     exchanges: int = 1
     time_ns: int = 0
     ids: tuple[str, ...] = ()
-    members: tuple[Exchange, ...] = ()
+    members: tuple[Exchange, ...] = field(default=(), repr=False)
     member_rows: tuple[int, ...] = ()
 
 

@@ -57,7 +57,7 @@ _ROUTE = ("http.route",)
 _CALL = ("http.request.method", "http.response.status_code", "http.route", "error.type")
 _COLUMN = ("column", "role")
 _BIN = ("column", "bin", "coarse")
-_SCORE = ("column", "role", "statistic")
+_SCORE = ("column", "role", "statistic", "against")
 
 METRICS: tuple[Metric, ...] = (
     # Calls
@@ -120,7 +120,7 @@ METRICS: tuple[Metric, ...] = (
         ("column", "kind"), readings.violations,
     ),
     Metric(
-        "outrider.anomalies", _COUNTER, "{row}", "Rows that are stranger as a whole than nearly all of training.",
+        "outrider.anomalies", _COUNTER, "{row}", "Rows that are stranger as a whole than nearly all of training; none where rows are not scored.",
         (), readings.anomalies,
     ),
     Metric(
@@ -213,7 +213,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     # Drift
     Metric(
-        "outrider.drift.score", _GAUGE, "{score}", "The effect size of a statistic: how far the window is from training.",
+        "outrider.drift.score", _GAUGE, "{score}", "The effect size of a statistic: how far the window is from what it is compared with.",
         _SCORE, readings.score(lambda score: score.value),
     ),
     Metric(

@@ -85,9 +85,8 @@ def violations(figures: Figures) -> Iterator[Point]:
 
 
 def anomalies(figures: Figures) -> Iterator[Point]:
-    """Count strange rows; nothing where rows are not scored."""
-    if figures.schema is not None and figures.schema.row_model is not None:
-        yield (), figures.activity.anomalies
+    """Count strange rows."""
+    yield (), figures.activity.anomalies
 
 
 def cpu_time(figures: Figures) -> Iterator[Point]:
@@ -128,7 +127,7 @@ def score(choose: Callable[[Score], float | None]) -> Reading:
     def read(figures: Figures) -> Iterator[Point]:
         for report in _own_reports(figures):
             for result in report.scores:
-                yield from _observed((report.name, report.role, result.statistic), choose(result))
+                yield from _observed((report.name, report.role, result.statistic, result.against), choose(result))
 
     return read
 

@@ -141,7 +141,7 @@ def learn(
     tails: list[Tail | None] = [
         None if column is None else _tail(column[groups < 3], size) for column, size in zip(values, classes, strict=True)
     ]
-    tails += [number_tail(errors[is_tail]), number_tail(distances[is_tail])]
+    tails += [number_tail(errors[is_tail], upper=True), number_tail(distances[is_tail], upper=True)]
     last = [None if column is None else column[groups == 3] for column in values]
     model = RowModel(tuple(names), design, subspace, tuple(tails), Threshold(0, (), ()))
     anomaly = model.score(last, int((groups == 3).sum())).anomaly

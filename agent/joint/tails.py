@@ -71,7 +71,7 @@ class ClassTail:
 Tail = NumberTail | ClassTail
 
 
-def number_tail(values: NDArray[np.float64]) -> NumberTail:
+def number_tail(values: NDArray[np.float64], *, upper: bool = False) -> NumberTail:
     """Learn a number's rarities.
 
     Parameters
@@ -79,6 +79,8 @@ def number_tail(values: NDArray[np.float64]) -> NumberTail:
     values
         Of training, shape ``(n,)``, NaN for missing. With no finite value among them, any finite value is as rare as can be
         said: ``n + 1``.
+    upper
+        Whether only high values are rare: of a distance, none is too small.
     """
     rows = len(values)
     ascending = np.sort(values[np.isfinite(values)])
@@ -88,16 +90,20 @@ def number_tail(values: NDArray[np.float64]) -> NumberTail:
         return NumberTail(np.zeros(CUTS), _single(np.full(CUTS + 1, rows + 1.0)), *gaps, np.inf, np.inf)
     count = len(ascending)
     levels = np.array(LEVELS)
-    lower = ascending[np.concatenate(([0], np.floor(levels * count).astype(np.int64)))]
-    upper = ascending[np.concatenate((np.ceil((1 - levels[::-1]) * count).astype(np.int64) - 1, [count - 1]))]
-    margin_low, margin_high = np.abs(lower) * _ROUNDING, np.maximum(np.abs(upper) * _ROUNDING, np.spacing(np.abs(upper)))
+    from_below = ascending[np.concatenate(([0], np.floor(levels * count).astype(np.int64)))]
+    from_above = ascending[np.concatenate((np.ceil((1 - levels[::-1]) * count).astype(np.int64) - 1, [count - 1]))]
+    margin_low = np.abs(from_below) * _ROUNDING
+    margin_high = np.maximum(np.abs(from_above) * _ROUNDING, np.spacing(np.abs(from_above)))
     with np.errstate(over="ignore"):
-        cuts = np.clip(np.concatenate((lower - margin_low, upper + margin_high)), -_LARGEST, _LARGEST)
+        cuts = np.clip(np.concatenate((from_below - margin_low, from_above + margin_high)), -_LARGEST, _LARGEST)
     cuts = np.maximum.accumulate(cuts)
     below = np.searchsorted(ascending, cuts, side="left")
     at_most, before = np.append(below, count), np.append(0, below)
+    low, high = _excesses(ascending)
+    if upper:
+        return NumberTail(cuts, _single((count + 1) / np.minimum(count - before + 1.0, count + 1)), *gaps, np.inf, high)
     share = np.minimum(1.0, 2 * (np.minimum(at_most, count - before) + 0.5) / (count + 1))
-    return NumberTail(cuts, _single(1.0 / share), *gaps, *_excesses(ascending))
+    return NumberTail(cuts, _single(1.0 / share), *gaps, low, high)
 
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -135,7 +141,7 @@ class Tails:
     --------
     >>> tails = Tails([number_tail(np.arange(999.0)), class_tail(np.array([0] * 9 + [1]), 2)])
     >>> tails.rarities([np.array([500.0, -1.0, np.nan]), np.array([0, 1, 2])], 3).round(1).tolist()
-    [[1.0, 1221.4, 1000.0], [1.0, 5.5, 11.0]]
+    [[1.0, 1199.4, 1000.0], [1.0, 5.5, 11.0]]
     """
 
     __slots__ = ("_class_rows", "_cuts", "_flat", "_gaps", "_number_places", "_number_rows", "_reach", "places")

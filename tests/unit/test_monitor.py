@@ -22,7 +22,8 @@ class Spans:
     def __init__(self) -> None:
         self.recorded = 0
 
-    def record(self, exchanges: list[Exchange], routes: list[str]) -> None:
+    def record(self, exchanges: list[Exchange], routes: list[str], scored: dict[bytes, object]) -> None:
+        assert not scored
         assert len(exchanges) == len(routes)
         self.recorded += len(exchanges)
 

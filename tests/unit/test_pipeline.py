@@ -14,6 +14,7 @@ from agent import config
 from agent.decode.decoder import Decoded, Decoder
 from agent.evaluate.report import Decision
 from agent.exchange import Bare, Exchange
+from agent.joint.anomaly import DISTANCES, SCORE
 from agent.pipeline import Pipeline
 from agent.profile.schema import schema_of
 from tests.exchanges import json_exchange
@@ -21,6 +22,7 @@ from tests.traffic import PREDICT, training, training_profile
 
 SECOND = 1_000_000_000
 START = 1_800_000_000 * SECOND
+DERIVED = (*DISTANCES, SCORE)
 
 
 def settings(**more: str) -> config.Settings:
@@ -97,7 +99,7 @@ def test_counts_add_up() -> None:
     assert activity.unobserved == {"status": 1}
     assert sum(activity.undecoded.values()) == 2
     assert {name: int(total.counts.sum()) for name, total in pipeline.totals().items()} == dict.fromkeys(
-        ("age", "weight", "ratio", "prediction"), 1000
+        ("age", "weight", "ratio", "prediction", *DERIVED), 1000
     )
 
 
@@ -119,7 +121,9 @@ def test_the_first_rows_become_the_reference() -> None:
     assert pipeline.tick(START) is None
     run(pipeline, training(500), 1)
     assert pipeline.schema is not None
-    assert [column.name for column in pipeline.schema.columns] == ["feature_0", "feature_1", "feature_2", "prediction"]
+    assert [column.name for column in pipeline.schema.columns] == [
+        "feature_0", "feature_1", "feature_2", "prediction", *DERIVED,
+    ]  # fmt: skip
     shifted = training(3000)
     shifted[:, 0] += 3
     run(pipeline, shifted, 5, START + SECOND)

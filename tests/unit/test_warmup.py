@@ -33,7 +33,10 @@ def test_rows_gather_until_there_are_enough() -> None:
     assert warmup.is_full
     schema = warmup.schema()
     assert schema.model == "m"
-    assert [(column.name, column.role) for column in schema.columns] == [("a", "feature"), ("b", "feature"), ("y", "prediction")]
+    assert [(column.name, column.role) for column in schema.columns][:3] == [
+        ("a", "feature"), ("b", "feature"), ("y", "prediction"),
+    ]  # fmt: skip
+    assert {column.role for column in schema.columns[3:]} == {"derived"}
     assert schema.columns[0].reference is not None
     assert schema.columns[0].reference.rows == 120
 
