@@ -10,7 +10,7 @@ MLServer's ``parameters.content_type``, on a tensor, or on the request for all t
 
 - ``np`` and ``str`` on the request: only the first input counts.
 - ``pd``: each input is a column, which is what it is anyway; ``datetime``: text, kept as text.
-- ``base64``: text is decoded; what is no base64 is kept.
+- ``base64``, ``pd_json``: text is decoded (`agent.decode.content_types`).
 
 Tensors in shared memory are counted as not observed.
 
@@ -19,7 +19,6 @@ Sources: "Open Inference Protocol", Triton "shared memory" extensions, MLServer 
 
 from __future__ import annotations
 
-import binascii
 import struct
 from collections.abc import Sequence
 from itertools import chain, starmap
@@ -41,6 +40,7 @@ from agent.decode.block import (
     pack_flat,
     packers,
 )
+from agent.decode.content_types import unpacked
 from agent.decode.format import BINARY, JSON, Format
 from agent.decode.json_arrays import LARGE_BODY
 from agent.decode.json_text import JSON_FAULTS, JsonText
@@ -48,7 +48,7 @@ from agent.decode.message import Head
 from agent.decode.open_inference_binary import NOTHING_BEHIND, cut, text_and_behind
 from agent.decode.open_inference_large import FIRST_ONLY, large_inputs, large_outputs
 from agent.decode.open_inference_rows import Rows
-from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, row_of, shape_of, text_of
+from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, row_of, shape_of
 from agent.errors import DecodeError
 from agent.exchange import Exchange
 
@@ -345,9 +345,7 @@ def _part(tensor: Tensor | AnyTensor, piece: memoryview | None, default: str | N
         if len(values) != rows * width:
             raise DecodeError("open-inference", "shape")
         part = (TensorType(tensor.name, tensor.datatype, tuple(tensor.shape[1:])), rows, values)
-    if content_type == "base64" and isinstance(part[2], list):
-        part = (part[0], part[1], [_from_base64(value) for value in part[2]])
-    return part
+    return part[0], part[1], unpacked(part[2], content_type)
 
 
 def _flat(values: list[Any]) -> NDArray[np.float64] | list[Scalar]:
@@ -362,13 +360,6 @@ def _flat(values: list[Any]) -> NDArray[np.float64] | list[Scalar]:
             break
         values = list(chain.from_iterable(values))
     raise DecodeError("open-inference", "shape")
-
-
-def _from_base64(value: Scalar) -> Scalar:
-    try:
-        return text_of(binascii.a2b_base64(value, strict_mode=True)) if isinstance(value, str) else value
-    except ValueError:
-        return value
 
 
 OPEN_INFERENCE = Format(

@@ -2,8 +2,8 @@
 
 The values of a message's tensors are either in each tensor's ``contents``, in the list for its datatype, or in
 ``raw_input_contents`` or ``raw_output_contents``, one for each tensor: all or nothing. FP16 and BF16 are only ever raw.
-Shapes and columns follow the rules of `agent.decode.tensors`, the same as over HTTP; so does MLServer's ``content_type`` of
-``np`` or ``str``.
+Shapes and columns follow the rules of `agent.decode.tensors`, the same as over HTTP; so do MLServer's content
+types, of a tensor or of a request.
 
 Triton streams messages of ``{error_message, infer_response}``, MLServer streams plain responses. Both have field 1 as text and
 field 2 with a length, and there the likeness ends: MLServer's have an id or outputs in fields above 2, Triton's never. Of a
@@ -21,9 +21,11 @@ import numpy as np
 
 from agent.batch import TensorType
 from agent.decode.block import MAX_COLUMNS, MAX_RANK, Block, NotObserved, packers
+from agent.decode.content_types import unpacked
 from agent.decode.format import GRPC, Format
 from agent.decode.grpc_messages import by_message, parser
 from agent.decode.grpc_rows import Rows
+from agent.decode.open_inference_large import FIRST_ONLY
 from agent.decode.proto.open_inference_pb2 import InferTensor, ModelInferRequest, ModelInferResponse, StreamAnswer
 from agent.decode.tensors import Part, RawTensor, block_of_columns, part_of, shape_of, text_of
 from agent.errors import DecodeError
@@ -81,14 +83,15 @@ def read_inputs(message: bytes) -> Block:
         return known
     request = _parse_request(message)
     tensors, raw = request.inputs[:], request.raw_input_contents[:]
-    if request.parameters and request.parameters["content_type"].string_param in ("np", "str"):
+    content_type = _content_type(request)
+    if content_type in FIRST_ONLY:
         del tensors[1:], raw[1:]
     if len(tensors) == len(raw) == 1:
         block = _one_row(tensors[0], raw[0], request.model_version, request.model_name, request.id)
         if block is not None:
             _request_rows.learn(message, _rows[tensors[0].datatype, block.width], block)
             return block
-    return _block(tensors, raw, request.model_version, request.model_name, request.id)
+    return _block(tensors, raw, content_type, request.model_version, request.model_name, request.id)
 
 
 def read_outputs(message: bytes) -> Block:
@@ -103,7 +106,7 @@ def read_outputs(message: bytes) -> Block:
         if block is not None:
             _response_rows.learn(message, _rows[tensors[0].datatype, block.width], block)
             return block
-    return _block(tensors, raw, response.model_version, response.model_name, response.id)
+    return _block(tensors, raw, "", response.model_version, response.model_name, response.id)
 
 
 def read_stream_outputs(message: bytes) -> Block:
@@ -118,13 +121,18 @@ def read_stream_outputs(message: bytes) -> Block:
     if answer.outputs or answer.raw_output_contents or answer.id:
         version = text_of(answer.infer_response_or_model_version)
         name = answer.error_message_or_model_name
-        return _block(answer.outputs[:], answer.raw_output_contents[:], version, name, answer.id)
+        return _block(answer.outputs[:], answer.raw_output_contents[:], "", version, name, answer.id)
     if answer.error_message_or_model_name:
         raise NotObserved(NAME, "status")
     return read_outputs(answer.infer_response_or_model_version)
 
 
-def _block(tensors: list[InferTensor], raw: list[bytes], version: str, model: str, id: str) -> Block:
+def _content_type(message: ModelInferRequest | InferTensor) -> str:
+    # To ask for what is not there would put it there.
+    return message.parameters["content_type"].string_param if "content_type" in message.parameters else ""
+
+
+def _block(tensors: list[InferTensor], raw: list[bytes], content_type: str, version: str, model: str, id: str) -> Block:
     if len(tensors) > MAX_COLUMNS:
         raise DecodeError(NAME, "too_many_columns")
     try:
@@ -138,7 +146,13 @@ def _block(tensors: list[InferTensor], raw: list[bytes], version: str, model: st
         if any("shared_memory_region" in tensor.parameters for tensor in tensors):
             raise NotObserved(NAME, "shared_memory") from None
         raise
+    parts = [_unpacked(part, tensor, content_type) for part, tensor in zip(parts, tensors, strict=True)]
     return block_of_columns(parts, version, model, id)
+
+
+def _unpacked(part: Part, tensor: InferTensor, default: str) -> Part:
+    kind, rows, values = part
+    return (kind, rows, unpacked(values, _content_type(tensor) or default)) if type(values) is list else part
 
 
 _NUMBERS = {"FP32": "f", "FP64": "d", "INT32": "i", "INT64": "q"}

@@ -141,6 +141,19 @@ def test_text_of_mlservers_content_types() -> None:
     assert as_lists(inputs_of(bare, when, parameters={"content_type": "base64"}))["x"][0] == "Bern"
 
 
+def test_columns_of_mixed_kinds_as_mlservers_pandas_writes_them() -> None:
+    words = ['"x"', "1.5", "2", "null", "true", "x", "[1]", '{"a": 1}', "NaN", "1e999", None, 3]
+    mixed = tensor("s", [12, 1], words, "BYTES", parameters={"content_type": "pd_json"})
+    (column,) = as_lists(inputs_of(mixed, parameters={"content_type": "pd"})).values()
+    assert column == ["x", 1.5, 2, None, True, "x", "[1]", '{"a": 1}', None, "1e999", None, 3]
+
+
+def test_columns_of_mixed_kinds_that_are_numbers_are_numbers() -> None:
+    side = inputs_of(tensor("s", [3, 1], ["1.5", "null", "2"], "BYTES", parameters={"content_type": "pd_json"}))
+    assert side.columns[0].dtype == float
+    assert as_lists(side) == {"s": [1.5, None, 2]}
+
+
 def test_one_text_need_not_be_a_list() -> None:
     assert as_lists(inputs_of(tensor("x", [1], "one", "BYTES"))) == {"x": ["one"]}
 

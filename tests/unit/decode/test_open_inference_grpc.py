@@ -161,6 +161,31 @@ def test_only_the_first_input_counts_for_content_types_of_one_array(content_type
     assert reason_of(request(first, second, parameters=parameters)) == "shape"
 
 
+def _content_type(name: str) -> dict[str, InferParameter]:
+    return {"content_type": InferParameter(string_param=name)}
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_texts_of_mlservers_content_types(is_raw: bool) -> None:
+    texts = {"a": [b"eHk=", b"no base64"], "b": [b"eHk=", b"eHk="], "j": [b'"x"', b"null"]}
+    own = {"a": {}, "b": _content_type("str"), "j": _content_type("pd_json")}
+    tensors = [
+        InferTensor(
+            name=name, datatype="BYTES", shape=[2, 1], parameters=own[name], contents={} if is_raw else {"bytes_contents": some}
+        )
+        for name, some in texts.items()
+    ]
+    raw = tuple(b"".join(struct.pack("<I", len(text)) + text for text in some) for some in texts.values()) if is_raw else ()
+    number = tensor("n", "FP64", [2], fp64_contents=[1, 2])
+    more = () if is_raw else (number,)
+    asked = request(*tensors, *more, raw=raw, parameters=_content_type("base64"))
+    answered = response(*tensors, *more, raw=raw)
+    batch = batch_of([asked], [answered])
+    numbers = {} if is_raw else {"n": [1, 2]}
+    assert as_lists(batch.inputs) == {"a": ["xy", "no base64"], "b": ["eHk=", "eHk="], "j": ["x", None], **numbers}
+    assert as_lists(batch.outputs) == {"a": ["eHk=", "no base64"], "b": ["eHk=", "eHk="], "j": ["x", None], **numbers}
+
+
 FAULTS = {
     "size": [
         request(tensor("x", "FP32", [2]), raw=(b"1234",)),
