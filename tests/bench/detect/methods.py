@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -132,11 +132,14 @@ def talk(way: Way) -> Iterator[Talk]:
     command = [str(way.python()), "-c", _START.format(module=way.module)]
     environ = {**os.environ, **dict.fromkeys(_THREADS, "1"), **_NO_TELEMETRY}
     pipe = subprocess.PIPE
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, env=environ) as process,
-    ):
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, env=environ)
         try:
             yield Talk(process, way.name, errors)
         finally:
             process.kill()
+            process.wait()
+            for end in (process.stdin, process.stdout):
+                with suppress(OSError):  # what it was not given any more
+                    if end is not None:
+                        end.close()
