@@ -25,7 +25,11 @@ outrider=$!
 trap 'kill "$outrider" "$model" 2>/dev/null; wait' EXIT
 
 ask() { curl --silent --fail --max-time 5 "$@"; }
-until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do kill -0 "$outrider" "$model"; sleep 0.2; done
+until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do
+    kill -0 "$outrider" # each by itself: of several, one that lives is enough
+    kill -0 "$model"
+    sleep 0.2
+done
 
 printf '\n== ordinary traffic: four JSON shapes and CSV\n'
 python3 traffic.py
