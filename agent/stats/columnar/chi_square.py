@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
-from agent.stats.columnar.divergence_bound import bound_of
+from agent.stats.columnar.divergence_bound import bound_of, delta_spread
 from agent.stats.columnar.effect import Effect, Floats, effect
 from agent.stats.columnar.shares import Counts, shares_of, without_rare
 
@@ -51,7 +51,7 @@ def chi_square(current: Counts, reference: Counts, alpha: float, overdispersion:
     p, q, bins = without_rare(shares)
     squares = (p - q) ** 2
     squared = np.minimum(2 * _weighted(squares, p + q), 4.0)
-    lower = bound_of(squared, p, q, bins, shares, alpha, _slopes)
+    lower = bound_of(squared, p, q, bins, shares, alpha, _spread)
     n, m = shares.effective, shares.reference_effective
     # in shares of the larger sample, so that no product of sizes leaves the floats
     largest = np.maximum(n, m)
@@ -67,7 +67,7 @@ def _weighted(squares: Floats, weights: Floats) -> Floats:
     return sums
 
 
-def _slopes(p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
     both = p + q
     ratio = (p - q) / np.where(both > 0, both, 1.0)
-    return 4 * ratio - 2 * ratio**2, -4 * ratio - 2 * ratio**2
+    return delta_spread(p, q, 4 * ratio - 2 * ratio**2, -4 * ratio - 2 * ratio**2, rows, reference_rows)

@@ -69,7 +69,7 @@ def distinct_change(
     >>> reference = np.array([2000, 2000, 2000, 2000, 0])
     >>> result = distinct_change(np.array([[90, 110, 95, 105, 0], [150, 0, 130, 120, 0]]), [4, 3], reference, 4, 1e-4)
     >>> result.value.round(3).tolist(), result.lower.round(2).tolist()
-    ([0.0, -0.25], [0.0, 0.21])
+    ([0.0, -0.25], [0.0, 0.2])
     """
     shares = shares_of(counts, reference_counts, overdispersion)
     n, m = shares.rows, shares.reference_effective

@@ -23,12 +23,12 @@ from agent.stats.columnar.effect import Floats
 from agent.stats.columnar.noncentrality import noncentrality_lower
 from agent.stats.columnar.shares import Shares
 
-Slopes = Callable[[Floats, Floats], tuple[Floats, Floats]]
-"""Derivatives of a divergence by the shares of both samples, each of the shape ``(n, B)``."""
+Spread = Callable[[Floats, Floats, Floats, Floats], Floats]
+"""Standard deviation of a divergence by the shares of both samples, shape ``(n, B)``, and their effective sizes, ``(n,)``."""
 
 
-def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, alpha: float, slopes: Slopes) -> Floats:
-    """Bound the divergences of pooled shares from below; the slopes are asked for only where there is more than chance.
+def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, alpha: float, spread: Spread) -> Floats:
+    """Bound the divergences of pooled shares from below; their spread is asked for only where there is more than chance.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, 
         The samples, for their sizes.
     alpha
         One-sided error, in (0, 1).
-    slopes
-        Derivatives of the divergence.
+    spread
+        Gives the standard deviation of the value, by the delta method.
 
     Returns
     -------
@@ -55,8 +55,7 @@ def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, 
     if suspect.any():
         some_p, some_q = (np.broadcast_to(x, (*shape, x.shape[-1]))[suspect] for x in (p, q))
         sizes = [np.broadcast_to(x, shape)[suspect] for x in (shares.effective, shares.reference_effective)]
-        spread = delta_spread(some_p, some_q, *slopes(some_p, some_q), *sizes)
-        lower[suspect] = divergence_lower(value[suspect], bins[suspect], noise[suspect], spread, alpha)
+        lower[suspect] = divergence_lower(value[suspect], bins[suspect], noise[suspect], spread(some_p, some_q, *sizes), alpha)
     return lower
 
 

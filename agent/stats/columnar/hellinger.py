@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agent.stats.columnar.divergence_bound import bound_of
-from agent.stats.columnar.effect import Effect, Floats, effect
+from agent.stats.columnar.effect import Effect, Flags, Floats, effect
 from agent.stats.columnar.shares import Counts, shares_of, without_rare
 
 CHI_SQUARE_SCALE = 8.0
@@ -42,22 +42,32 @@ def hellinger(current: Counts, reference: Counts, alpha: float, overdispersion: 
     --------
     >>> result = hellinger(np.array([[300, 200, 100], [600, 0, 0]]), np.array([200, 200, 200]), 0.05)
     >>> result.value.round(4).tolist(), result.lower.round(3).tolist()
-    ([0.1507, 0.6501], [0.109, 0.616])
+    ([0.1507, 0.6501], [0.108, 0.59])
     """
     shares = shares_of(current, reference, overdispersion)
     p, q, bins = without_rare(shares)
-    # half of sum((sqrt(p) - sqrt(q))**2): no digits lost where the samples are alike
-    roots = np.sqrt(p) - np.sqrt(q)
-    squared = np.minimum(np.einsum("...b,...b->...", roots, roots) / 2, 1.0)
-    lower = bound_of(CHI_SQUARE_SCALE * squared, p, q, bins, shares, alpha, _slopes)
+    squared = _squared(p, q)
+    # the root of a few rows has a long lower tail: the bound is that of both samples with half a row more in every bin
+    left = p + q > 0
+    p, q = _fill(p, left, shares.effective, bins), _fill(q, left, shares.reference_effective, bins)
+    lower = bound_of(CHI_SQUARE_SCALE * _squared(p, q), p, q, bins, shares, alpha, _spread)
     return effect(np.sqrt(squared), np.sqrt(lower / CHI_SQUARE_SCALE), shares.rows, shares.reference_rows, shares.defined)
 
 
-def _slopes(p: Floats, q: Floats) -> tuple[Floats, Floats]:
-    # d(8 H^2)/dp = -4 sqrt(q / p): without weight, but without limit too, where p is 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope, reference_slope = np.sqrt(q / p), np.sqrt(p / q)
-    return (
-        -CHI_SQUARE_SCALE / 2 * np.where(p > 0, slope, 0.0),
-        -CHI_SQUARE_SCALE / 2 * np.where(q > 0, reference_slope, 0.0),
-    )
+def _squared(p: Floats, q: Floats) -> Floats:
+    """Half of ``sum((sqrt(p) - sqrt(q))**2)``: no digits lost where the samples are alike."""
+    roots = np.sqrt(p) - np.sqrt(q)
+    squared: Floats = np.minimum(np.einsum("...b,...b->...", roots, roots) / 2, 1.0)
+    return squared
+
+
+def _fill(p: Floats, left: Flags, rows: Floats, bins: Floats) -> Floats:
+    filled: Floats = (p * rows[..., None] + left / 2) / (rows + bins / 2)[..., None]
+    return filled
+
+
+def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
+    # the root of a share has the same spread whatever the share, also where a bin happens to be empty
+    overlap = np.sqrt(p * q).sum(axis=-1)
+    spread: Floats = 4 * np.sqrt(np.maximum(1 - overlap**2, 0.0) * (1 / rows + 1 / reference_rows))
+    return spread

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from agent.stats.columnar.divergence_bound import bound_of
+from agent.stats.columnar.divergence_bound import bound_of, delta_spread
 from agent.stats.columnar.effect import Effect, Floats, effect
 from agent.stats.columnar.shares import Counts, shares_of, without_rare
 
@@ -54,16 +54,16 @@ def jensen_shannon(current: Counts, reference: Counts, alpha: float, overdispers
     entropies = xlogy(p, p).sum(axis=-1) + xlogy(q, q).sum(axis=-1)
     both = p + q
     divergence = np.clip((entropies - xlogy(both, both / 2).sum(axis=-1)) / 2, 0.0, math.log(2))
-    lower = bound_of(CHI_SQUARE_SCALE * divergence, p, q, bins, shares, alpha, _slopes)
+    lower = bound_of(CHI_SQUARE_SCALE * divergence, p, q, bins, shares, alpha, _spread)
     return effect(_distance(divergence), _distance(lower / CHI_SQUARE_SCALE), shares.rows, shares.reference_rows, shares.defined)
 
 
-def _slopes(p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
     # d JSD / d p = ln(p / middle) / 2; where p is 0 the slope has no weight
     middle = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         slope, reference_slope = (np.log(np.where(x > 0, x / middle, 1.0)) for x in (p, q))
-    return slope * (CHI_SQUARE_SCALE / 2), reference_slope * (CHI_SQUARE_SCALE / 2)
+    return CHI_SQUARE_SCALE / 2 * delta_spread(p, q, slope, reference_slope, rows, reference_rows)
 
 
 def _distance(divergence: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """How heavy the tails of a binned sample are: its kurtosis from counts and sums of bins and the variance.
 
-Moments of fourth order are not kept. Inside the bins every value stands at its bin's mean. Beyond the outermost edges three
+Moments of fourth order are not kept. Inside the bins every value stands at its bin's
+mean; what a wide one hides is put on the tails, which errs to the heavy side. Beyond the outermost edges three
 figures are known: how many values, how far they reach on average, and (what the variance leaves for them) their mean
 square. From these the fourth moment is continued as ``24 * mean**4 * r**6`` with ``r = square / (2 * mean**2)``: exact for an
 exponential tail (r = 1), and growing with r as between the moments of lognormals. It is at least the square of

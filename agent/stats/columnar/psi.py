@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agent.stats.columnar.divergence_bound import bound_of
+from agent.stats.columnar.divergence_bound import bound_of, delta_spread
 from agent.stats.columnar.effect import Effect, Flags, Floats, effect
 from agent.stats.columnar.shares import Counts, shares_of, without_rare
 
@@ -47,18 +47,18 @@ def psi(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayL
     left = p + q > 0
     p, q = _smooth(p, left, shares.rows, bins), _smooth(q, left, shares.reference_rows, bins)
     value = np.einsum("...b,...b->...", p - q, np.log(p / q))
-    lower = bound_of(value, p * left, q * left, bins, shares, alpha, _slopes)
+    lower = bound_of(value, p * left, q * left, bins, shares, alpha, _spread)
     return effect(value, lower, shares.rows, shares.reference_rows, shares.defined)
 
 
 def _smooth(p: Floats, left: Flags, rows: Floats, bins: Floats) -> Floats:
     """Add a row to every bin that is left; the others are 1 in both samples, which no difference and no logarithm sees."""
-    smooth: Floats = np.where(left, (p * rows[..., None] + 1) / (rows + bins)[..., None], 1.0)
+    smooth: Floats = np.where(left, (p * rows[..., None] + 1) / np.maximum(rows + bins, 1.0)[..., None], 1.0)
     return smooth
 
 
-def _slopes(p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(p > 0, p / q, 1.0)
         log = np.log(ratio)
-        return log + 1 - 1 / ratio, 1 - ratio - log
+        return delta_spread(p, q, log + 1 - 1 / ratio, 1 - ratio - log, rows, reference_rows)

@@ -64,7 +64,10 @@ def _chance(p: Floats, q: Floats, shares: Shares, suspect: Flags, alpha: float) 
     shape = suspect.shape
     p, q = (np.broadcast_to(x, (*shape, x.shape[-1]))[suspect] for x in (p, q))
     n, m = (np.broadcast_to(x, shape)[suspect][:, None] for x in (shares.effective, shares.reference_effective))
-    spread = np.sqrt(np.maximum(p * (1 - p), 0.0) / n + np.maximum(q * (1 - q), 0.0) / m)
-    certain = np.abs(p - q) > (1 - ndtri(alpha / (2 * p.shape[-1]))) * spread
+    # of each sample or of both together, whichever varies more: the few rows of a small window say too little
+    common = (p + q) / 2 * (1 - (p + q) / 2)
+    spread = np.sqrt(np.maximum(p * (1 - p), common) / n + np.maximum(q * (1 - q), common) / m)
+    bins = np.maximum(np.count_nonzero(common, axis=-1), 1)[:, None]
+    certain = np.abs(p - q) > (1 - ndtri(alpha / (2 * bins))) * spread
     chance: Floats = np.where(certain, 0.0, spread).sum(axis=-1) / math.sqrt(2 * math.pi)
     return chance

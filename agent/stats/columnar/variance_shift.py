@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import fdtri, ndtri
 
-from agent.stats.columnar.binned import Binned, Bins, Scaled, sigma_of
+from agent.stats.columnar.binned import Binned, Bins, Scaled, narrow, sigma_of
 from agent.stats.columnar.effect import Effect, Floats, effect
 from agent.stats.columnar.kurtosis import kurtosis
 
@@ -19,10 +19,11 @@ def variance_shift(
 ) -> Effect:
     """Logarithm of the ratio of standard deviations, with the lower bound of its magnitude.
 
-    ``ln(s / σ)``, positive where the values spread more than in training; 0.18 is a fifth more. The variance of n
-    values with kurtosis κ is about as uncertain as a Normal's of ``2 n / (κ - 1)`` degrees of freedom; the bound inverts
-    the F test with those. κ is estimated from bins and sums (`kurtosis`), for the window as the larger of its own and the
-    reference's: a lognormal window that happened to miss the tail looks narrow and light-tailed both.
+    ``ln(s / σ)``, positive where the values spread more than in training; 0.18 is a fifth more. The variance of n values
+    with kurtosis κ is about as uncertain as a Normal's of ``2 n / (κ - 1)`` degrees of freedom, here times ``(1 - κ/n)**2``:
+    a single value can make κ as large as n, and then proves nothing. The bound inverts the F test with those.
+    κ is estimated from bins and sums (`kurtosis`), for the window as the larger of its own and the reference's: a lognormal
+    window that happened to miss the tail looks narrow and light-tailed both.
 
     Parameters
     ----------
@@ -75,8 +76,8 @@ def variance_shift(
         if suspect.any():
             tail = np.maximum(kurtosis(Scaled.of(current, sigma, origin), bins, count), reference_tail)
             freedom, reference_freedom = (
-                np.maximum(np.broadcast_to(2 * x, suspect.shape)[suspect], 0.1)
-                for x in ((size - 1) / (tail - 1), (reference_count - 1) / (reference_tail - 1))
+                narrow(np.asarray(np.maximum(2 * (n - 1) / (k - 1) * np.maximum(1 - k / n, 0.0) ** 2, 0.01)), suspect)
+                for k, n in ((tail, size), (reference_tail, reference_count))
             )
             some = np.broadcast_to(ratio, suspect.shape)[suspect]
             lower[suspect] = _lower(some, freedom, reference_freedom, alpha)

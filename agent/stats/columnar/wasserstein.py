@@ -91,7 +91,8 @@ def wasserstein(
 
 def _chance(bins: Bins, f: Scaled, g: Scaled, gaps: Floats, size: Floats, reference_size: Floats, alpha: float) -> Floats:
     """Give the mean of what chance adds to the distance; an integral whose sign is certain adds nothing."""
-    beyond = 1 - float(ndtri(alpha / (2 * gaps.shape[-1])))
+    filled = np.maximum(np.count_nonzero(f.shares + g.shares, axis=-1), 1)[..., None]
+    beyond = 1 - ndtri(alpha / (2 * filled))
     inner, reference_inner = f.inner(bins), g.inner(bins)
     noise = np.sqrt(np.maximum(inner, reference_inner) / size[..., None] + reference_inner / reference_size[..., None])
     chance = np.where(np.abs(gaps) > beyond * noise, 0.0, noise).sum(axis=-1)
