@@ -12,6 +12,7 @@ that has not seen them (`agent.joint.rows`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ DISTANCES = ("joint.reconstruction_error", "joint.mahalanobis")
 
 SCORE = "row.anomaly"
 """The column of scores."""
+
+TAIL_RANKS = 10
+"""Scores that say how far the tail reaches."""
 
 KEPT_RANKS = 64
 """Scores of training that a profile keeps, from the highest down."""
@@ -82,20 +86,23 @@ class Threshold:
         ----------
         quantile
             In (0, 1). Between the ranks that are kept it is interpolated in ``ln rank``. Where training was too small to tell,
-            the score goes on by 1 for each factor of ten, as -log10 of a probability does. Below the lowest rank that is kept,
+            the score goes on as an exponential tail does: by the mean excess of the `TAIL_RANKS` highest for each factor of e,
+            and by no less than 1 for each factor of ten, as -log10 of a probability does. Below the lowest rank that is kept,
             its score.
 
         Examples
         --------
-        >>> threshold = Threshold(999, (1, 10, 100), (3.5, 2.0, 1.0))
-        >>> [round(threshold.at(quantile), 6) for quantile in (0.9, 0.99, 0.9999)]
-        [1.0, 2.0, 4.5]
+        >>> threshold = Threshold(999, (1, 2, 10, 100), (3.0, 2.9, 2.0, 1.0))
+        >>> [round(threshold.at(quantile), 2) for quantile in (0.9, 0.99, 0.9999)]
+        [1.0, 2.0, 6.76]
         """
         rank = (1 - quantile) * (self.rows + 1)
         if not self.ranks:
             return float("inf")
         if rank < self.ranks[0]:
-            return self.scores[0] + float(np.log10(self.ranks[0] / rank))
+            tail = self.scores[: TAIL_RANKS + 1]
+            excess = sum(tail[:-1]) / max(1, len(tail) - 1) - tail[-1] if len(tail) > 1 else 0.0
+            return self.scores[0] + max(excess, 1 / math.log(10)) * math.log(self.ranks[0] / rank)
         return float(np.interp(np.log(rank), np.log(self.ranks), self.scores))
 
 

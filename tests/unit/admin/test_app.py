@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from agent.admin.page import PAGE
 from agent.evaluate.report import Decision, Report
 from agent.export import prometheus
 from agent.profile.format import FORMAT, Model, Profile
+from agent.window.strangest import Part, StrangeRow
 from tests import synthetic
 
 PROFILE = Profile(format=FORMAT, model=Model(name="credit"), rows=3, columns=[])
@@ -53,7 +55,8 @@ def test_report_is_json() -> None:
     report = json.loads(body)
     assert report["decision"] == "drifted"
     assert report["columns"][0]["scores"][0] == {
-        "statistic": "psi", "value": 0.8, "lower": 0.6, "threshold": 0.1, "decision": "drifted", "streak": 4, "p_value": None,
+        "statistic": "psi", "against": "training", "value": 0.8, "lower": 0.6, "threshold": 0.1, "decision": "drifted",
+        "streak": 4, "rows": 1000, "span_s": 3600.0, "p_value": None,
     }  # fmt: skip
     assert report["columns"][0]["scores"][1]["value"] is None  # NaN is no JSON
 
@@ -71,6 +74,22 @@ def test_profile_is_the_file() -> None:
     status, _, body = ask(sources(), "/api/profile")
     assert status == 200
     assert msgspec.json.decode(body, type=Profile) == PROFILE
+
+
+def test_strangest_rows_are_json() -> None:
+    rows = [StrangeRow(5, 3.2, [Part("age", 0.001)], id="a-1")]
+    status, headers, body = ask(replace(sources(), strangest=lambda: rows), "/api/rows")
+    assert status == 200
+    assert headers["Content-Type"].startswith("application/json")
+    assert json.loads(body) == [
+        {"time_ns": 5, "score": 3.2, "parts": [{"column": "age", "probability": 0.001}], "id": "a-1"},
+    ]  # fmt: skip
+
+
+def test_rows_that_are_not_scored_are_a_404_that_says_so() -> None:
+    status, _, body = ask(sources(), "/api/rows")
+    assert status == 404
+    assert "at least 100 rows" in json.loads(body)["error"]
 
 
 def test_no_profile_is_a_404_that_says_so() -> None:

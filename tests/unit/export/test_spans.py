@@ -230,3 +230,16 @@ def test_nothing_is_queued_without_an_exporter() -> None:
     spans = Spans([], RESOURCE, SCOPE, ExportCounters(), capacity=1)
     spans.record([exchange()] * 3, [ROUTE] * 3)
     assert list(spans.export()) == []
+
+
+def test_scores_of_an_exchange_s_rows_are_on_its_span_alone() -> None:
+    memory = Memory()
+    spans = Spans([memory], RESOURCE, SCOPE, ExportCounters())
+    other = changed(trace=bytes([9]) * 32)
+    spans.record([exchange(), other], [ROUTE, ROUTE], {exchange().trace: (3.5, 2)})
+    list(spans.export())
+    ((scored, plain),) = memory.batches
+    assert scored.attributes is not None
+    assert plain.attributes is not None
+    assert (scored.attributes["outrider.anomaly.score"], scored.attributes["outrider.anomaly.rows"]) == (3.5, 2)
+    assert not [name for name in plain.attributes if name.startswith("outrider.anomaly")]

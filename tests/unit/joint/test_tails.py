@@ -9,7 +9,8 @@ from agent.joint.tails import CUTS, MAX_RARITY, Tails, class_tail, number_tail
 
 
 def rarity(training: np.ndarray, *values: float) -> list[float]:
-    return Tails([number_tail(training)]).rarities([np.array(values)], len(values))[0].tolist()
+    found: list[float] = Tails([number_tail(training)]).rarities([np.array(values)], len(values))[0].tolist()
+    return found
 
 
 def test_share_of_training_as_rare_as_its_probability() -> None:

@@ -63,8 +63,9 @@ def test_model_of_a_file_scores_as_the_reference_was_scored() -> None:
     reference = {column.name: column for column in structure().derived}
     assert set(reference) == {*DISTANCES, SCORE}
     assert model.threshold.rows == reference[SCORE].rows
-    assert reference[SCORE].numeric is not None
-    assert model.threshold.scores[0] == reference[SCORE].numeric.maximum
+    numeric = reference[SCORE].numeric
+    assert numeric is not None
+    assert model.threshold.scores[0] == numeric.maximum
 
 
 def test_every_source_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -123,7 +123,13 @@ def test_absent_column_counts_as_missing() -> None:
 def test_unseen_values_are_not_remembered() -> None:
     scorer = RowScorer(schema())
     many = [f"sent-{i}" for i in range(1000)]
-    rows = {"age": [40.0] * 1000, "pay": [4e3] * 1000, "kind": many, "code": [1] * 1000, "flag": [True] * 1000}
+    rows: dict[str, list[Any]] = {
+        "age": [40.0] * 1000,
+        "pay": [4e3] * 1000,
+        "kind": many,
+        "code": [1] * 1000,
+        "flag": [True] * 1000,
+    }
     scorer.score(checked(**rows))
     codes = [feature.codes for feature in scorer._features if feature.codes is not None]
     assert max(map(len, codes)) <= 10
