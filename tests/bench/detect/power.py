@@ -33,6 +33,8 @@ FEWEST_CALIBRATING = 4
 """For those that are slow; the threshold is then the highest of the runs, which is in their favour."""
 WINDOWS = (100, 300, 1_000, 3_000)
 SEED = 9
+_LENGTHS = {**dict.fromkeys(ONLINE, (100,)), OUTRIDER: (1_000, 3_000)}
+"""The online detectors can afford no longer ones; Outrider looks at each window's newest part as well."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ def measure(way: Way, windows: Sequence[int], runs: int, calibrating: int, budge
             if time.monotonic() > end:
                 found.late = f"no time for windows of {window} rows and less"
                 break
-            if way.name in ONLINE and window > 100:
+            if window not in _LENGTHS.get(way.name, windows):
                 continue
             method.fit(COLUMNS, reference, {**(way.options or {}), **_options(way), "window": window})
             maxima = _maxima(method, window, calibrating, budget_s / (2 * len(windows)), decides=way.name == OUTRIDER)
