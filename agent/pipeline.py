@@ -21,8 +21,9 @@ from agent.decode.routes import LABELS, OTHER
 from agent.errors import OutriderError
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
-from agent.evaluate.report import Report
+from agent.evaluate.report import SEASON, Report
 from agent.evaluate.rule import Rule
+from agent.evaluate.tolerance import Tolerated
 from agent.exchange import Bare, Exchange
 from agent.profile.schema import Schema
 from agent.validate.schema import Checker
@@ -66,6 +67,7 @@ class Pipeline:
         self._decoder = Decoder(settings.routes)
         self._rule = Rule.from_settings(settings)
         self._streaks = Streaks()
+        self._tolerated: Tolerated | None = None
         self._warmup = Warmup(settings.warmup_rows, settings.model_name) if schema is None and learns else None
         self._summariser: Summariser | None = None
         """Only where the profile summarises something."""
@@ -85,7 +87,9 @@ class Pipeline:
         self._summariser = Summariser(schema) if schema.sources else None
         self._checker = Checker(schema)
         self._rows = RowWatch(schema, settings)
-        self._ring = Ring(schema, pane_ns, max(1, round(settings.window_s / settings.pane_s)))
+        panes = max(1, round(settings.window_s / settings.pane_s))
+        self._ring = Ring(schema, pane_ns, panes, season=SEASON in settings.against)
+        self._tolerated = Tolerated(self._rule, schema)
         self._warmup = None
         if settings.state_dir:
             self._take_up_state()
@@ -212,7 +216,7 @@ class Pipeline:
             window = self._ring.window(now_ns)
             before = self.report
             self.report, self._streaks = evaluate(
-                window, self.schema, self._rule, self._streaks, self.activity.violations, now_ns
+                window, self.schema, self._rule, self._streaks, self.activity.violations, now_ns, self._tolerated
             )
             _log_changes(before, self.report)
         except Exception:  # noqa: BLE001 - a statistic that fails must not end the monitor

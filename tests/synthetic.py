@@ -62,15 +62,15 @@ REPORT = Report(
             name="age", role="feature", type="float", decision=Decision.DRIFTED, reason="PSI 0.8 is above 0.1", rows=1000,
             missing_share=0.01, reference_rows=1000, reference_missing_share=0.02,
             scores=[
-                Score("psi", 0.8, 0.6, 0.1, Decision.DRIFTED, 4),
-                Score("mean_shift", float("nan"), float("nan"), 0.25, Decision.OK, 0, 0.03),
+                Score("psi", "training", 0.8, 0.6, 0.1, Decision.DRIFTED, 4, 1000, 3600.0),
+                Score("mean_shift", "training", float("nan"), float("nan"), 0.25, Decision.OK, 0, 1000, 3600.0, 0.03),
             ],
             mean=52.0, reference_mean=40.0, median=55.0, reference_median=40.0,
         ),
         ColumnReport(
             name="city", role="feature", type="category", decision=Decision.OK, reason="", rows=990,
             missing_share=0.0, reference_rows=1000, reference_missing_share=0.0,
-            scores=[Score("psi", 0.02, 0.0, 0.1, Decision.OK, 0)], unseen_share=0.01,
+            scores=[Score("psi", "training", 0.02, 0.0, 0.1, Decision.OK, 0, 990, 3600.0)], unseen_share=0.01,
         ),
     ],
 )  # fmt: skip

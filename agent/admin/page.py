@@ -66,7 +66,8 @@ function why(column) {
   return [column.reason, broken.length ? "since the start, " + broken.join(", ") : ""].filter(Boolean).join(" · ");
 }
 function leading(scores) {
-  return scores.slice().sort((a, b) => b.lower / b.threshold - a.lower / a.threshold)[0];
+  const over = (score) => score.threshold ? score.lower / score.threshold : -1;
+  return scores.slice().sort((a, b) => over(b) - over(a))[0];
 }
 function show(report) {
   const name = report.model || "Outrider";

@@ -135,7 +135,8 @@ def _row(column: ColumnReport) -> list[Text]:
     state, style = STATES[column.decision]
     loud = style if column.decision in (Decision.SUSPECT, Decision.DRIFTED) else ""
     score = telling_score(column)
-    numbers = [number(value) for value in (score.value, score.lower, score.threshold)] if score else ["", "", ""]
+    figures = (score.value, score.lower, score.threshold) if score else ()
+    numbers = ["" if value is None else number(value) for value in figures] or ["", "", ""]
     return [
         Text(f" {column.name}", style=loud),
         Text("out" if column.role in OUTPUT_ROLES else "in", style="dim"),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from agent.evaluate.report import Decision, Score
+from agent.evaluate.facts import CategoryFacts, Facts, NumericFacts
+from agent.evaluate.report import BEFORE, SEASON, TRAINING, Score
 from agent.evaluate.table import STATISTICS
-from agent.sketch.summary import CategorySummary, NumericSummary, Summary
-from agent.stats.drift.bins import counts_of
 
 _BY_NAME = {statistic.name: statistic for statistic in STATISTICS}
+
+_WORDS = {
+    TRAINING: ("in training", "training"),
+    BEFORE: ("in the window before", "the window before"),
+    SEASON: ("in the same hours of earlier days", "earlier days"),
+}
 
 _TELLING = 0.1
 """Standard deviations that a median must be away from zero: ten times its own noise at 10,000 rows."""
@@ -23,33 +27,35 @@ SAME_SCALE = 0.2
 NOT_SEEN = "not seen in the window"
 
 
-def explain(
-    decision: Decision, scores: Sequence[Score], current: Summary, reference: Summary, rows: int, reference_rows: int
-) -> str:
+def explain(score: Score, current: Facts | None, reference: Facts | None, *, whole: bool) -> str:
     """Say why a column is suspect or drifted: the leading score with its evidence, then what changed.
 
     Parameters
     ----------
-    decision
-        The column's; anything but suspect or drifted gives an empty sentence.
-    scores
-        The column's scores; the leading one exceeds its tolerance by the largest factor.
+    score
+        The one that exceeds its tolerance by the largest factor.
     current, reference
-        What was compared.
-    rows, reference_rows
-        How many rows each had.
+        What it compared.
+    whole
+        Whether it covers the whole window, and not only its newest part.
     """
-    leading = [score for score in scores if score.decision == decision]
-    if decision not in (Decision.SUSPECT, Decision.DRIFTED) or not leading:
-        return ""
-    top = max(leading, key=lambda score: score.lower / score.threshold)
-    statistic = _BY_NAME[top.statistic]
-    times = f"{top.streak:,} evaluations in a row" if top.streak > 1 else "one evaluation so far"
+    statistic = _BY_NAME[score.statistic]
+    unit = statistic.unit
+    times = f"{score.streak:,} evaluations in a row" if score.streak > 1 else "one evaluation so far"
+    if not score.streak:
+        times = "not calm for long enough yet"
+    when, who = _WORDS[score.against]
+    over = f"over {score.rows:,} rows" if whole else f"over the newest {score.rows:,} rows ({duration(score.span_s)})"
+    against = f" against {reference.rows:,} {when}" if reference is not None else f" against those {when}"
+    # a factor below 1 is bounded by factors below 1
+    sign = -1 if unit == "ln" and score.value < 0 else 1
+    threshold = _amount(sign * score.threshold, unit) if score.threshold is not None else "off"
     evidence = (
-        f"{statistic.label} {_signed(top.value, statistic.unit)}, at least {_amount(top.lower, statistic.unit)}, "
-        f"tolerance {_amount(top.threshold, statistic.unit)}, over {rows:,} rows against {reference_rows:,} in training, {times}"
+        f"{statistic.label} {_signed(score.value, unit)}, at least {_amount(sign * score.lower, unit)}, "
+        f"tolerance {threshold}, {over}{against}, {times}"
     )
-    return "; ".join([evidence, *changes(current, reference)])
+    changed = changes(current, reference, who) if current is not None and reference is not None else []
+    return "; ".join([evidence, *changed])
 
 
 def too_few(rows: int, reference_rows: int, min_rows: int) -> str:
@@ -61,82 +67,90 @@ def too_few(rows: int, reference_rows: int, min_rows: int) -> str:
     return "too few values are present to decide"
 
 
-def changes(current: Summary, reference: Summary) -> list[str]:
-    """Say what changed from `reference` to `current` in the words of the data, most telling first; may be empty."""
+def changes(current: Facts, reference: Facts, who: str = "training") -> list[str]:
+    """Say what changed from `reference`, which is called `who`, to `current`, most telling first; may be empty."""
     found = []
     missing, missing_before = _missing_share(current), _missing_share(reference)
     if abs(missing - missing_before) >= 0.01:
         found.append(f"missing {share(missing)} of the rows instead of {share(missing_before)}")
-    if isinstance(current, NumericSummary) and isinstance(reference, NumericSummary):
-        found += _numeric_changes(current, reference)
-    elif isinstance(current, CategorySummary) and isinstance(reference, CategorySummary):
+    if isinstance(current, NumericFacts) and isinstance(reference, NumericFacts):
+        found += _numeric_changes(current, reference, who)
+    elif isinstance(current, CategoryFacts) and isinstance(reference, CategoryFacts):
         found += _category_changes(current, reference)
     return found
 
 
-def _numeric_changes(current: NumericSummary, reference: NumericSummary) -> list[str]:
+def _numeric_changes(current: NumericFacts, reference: NumericFacts, who: str) -> list[str]:
     found = []
     if current.infinite and not reference.infinite:
-        found.append(f"{current.infinite:,} infinite values, training had none")
+        found.append(f"{current.infinite:,} infinite values, {who} had none")
     if not current.count or not reference.count:
         return found
     factor = _scale_factor(current, reference)
     if factor is not None:
         times = f"{number(factor)} times as large" if factor > 1 else f"{number(1 / factor)} times as small"
         found.append(f"values are about {times}, as if the unit had changed")
-    spread, before = math.sqrt(max(0.0, current.variance)), math.sqrt(max(0.0, reference.variance))
+    spread, before = current.deviation, reference.deviation
     noise = 3 * math.sqrt(1 / current.count + 1 / reference.count)
     if abs(current.mean - reference.mean) > max(0.05, noise) * before:
         found.append(f"mean {number(current.mean)} instead of {number(reference.mean)}")
     if factor is None and before > 0 and not 0.8 < spread / before < 1.25:
         found.append(f"standard deviation {number(spread)} instead of {number(before)}")
     if current.maximum > reference.maximum + before:
-        found.append(f"values up to {number(current.maximum)}, training had up to {number(reference.maximum)}")
+        found.append(f"values up to {number(current.maximum)}, {who} had up to {number(reference.maximum)}")
     if current.minimum < reference.minimum - before:
-        found.append(f"values down to {number(current.minimum)}, training had down to {number(reference.minimum)}")
+        found.append(f"values down to {number(current.minimum)}, {who} had down to {number(reference.minimum)}")
     return found
 
 
-def _scale_factor(current: NumericSummary, reference: NumericSummary) -> float | None:
-    """Give the factor between the samples where median and spread agree on one of at least 1.5 (or at most 1/1.5)."""
-    median, before = median_of(current), median_of(reference)
-    if not (median and before and median * before > 0 and current.variance > 0 and reference.variance > 0):
+def _scale_factor(current: NumericFacts, reference: NumericFacts) -> float | None:
+    """Give the factor between the samples where middle and spread agree on one of at least 1.5 (or at most 1/1.5)."""
+    medians = math.isfinite(current.median) and math.isfinite(reference.median)
+    middle, before = (current.median, reference.median) if medians else (current.mean, reference.mean)
+    if not (middle and before and middle * before > 0 and current.deviation > 0 and reference.deviation > 0):
         return None
-    if abs(before) < _TELLING * math.sqrt(reference.variance):
-        return None  # around zero the median is mostly noise, and so is any ratio of two
-    ratio, spread = median / before, math.sqrt(current.variance / reference.variance)
+    if abs(before) < _TELLING * reference.deviation:
+        return None  # around zero the middle is mostly noise, and so is any ratio of two
+    ratio, spread = middle / before, current.deviation / reference.deviation
     if 1 / 1.5 < ratio < 1.5 or not (math.isfinite(ratio) and math.isfinite(spread)) or ratio <= 0:
         return None
     return ratio if abs(ratio / spread - 1) <= SAME_SCALE else None
 
 
-def _category_changes(current: CategorySummary, reference: CategorySummary) -> list[str]:
-    counts, before = counts_of(current), counts_of(reference)
-    rows, rows_before = int(counts.sum()), int(before.sum())
-    if not rows or not rows_before or counts.shape != before.shape:
+def _category_changes(current: CategoryFacts, reference: CategoryFacts) -> list[str]:
+    rows, rows_before = int(current.counts.sum()) + current.unseen, int(reference.counts.sum()) + reference.unseen
+    if not rows or not rows_before or current.counts.shape != reference.counts.shape:
         return []
     found = []
-    shares, shares_before = counts / rows, before / rows_before
-    if shares[-1] - shares_before[-1] >= 0.01:
-        found.append(f"unseen categories in {share(shares[-1])} of the values")
-    if len(shares) > 1:
-        most = int(np.argmax(np.abs(shares - shares_before)[:-1]))
+    unseen, unseen_before = current.unseen / rows, reference.unseen / rows_before
+    if unseen - unseen_before >= 0.01:
+        found.append(f"unseen categories in {share(unseen)} of the values")
+    shares, shares_before = current.counts / rows, reference.counts / rows_before
+    if len(shares):
+        most = int(np.argmax(np.abs(shares - shares_before)))
         if abs(shares[most] - shares_before[most]) >= 0.01:
             name = repr(current.categories[most][:40])
             found.append(f"{name} {share(shares[most])} of the values instead of {share(shares_before[most])}")
     return found
 
 
-def median_of(summary: NumericSummary) -> float | None:
-    """Give the weighted median of the quantile sketch, ``None`` where there are no values."""
-    if not len(summary.points):
-        return None
-    ranks = np.cumsum(summary.weights)
-    return float(summary.points[np.searchsorted(ranks, ranks[-1] / 2)])
+def _missing_share(facts: Facts) -> float:
+    return facts.missing / facts.rows if facts.rows else 0.0
 
 
-def _missing_share(summary: Summary) -> float:
-    return summary.missing / summary.rows if summary.rows else 0.0
+def duration(seconds: float) -> str:
+    """Write a stretch of time in its largest whole unit.
+
+    Examples
+    --------
+    >>> duration(240), duration(60), duration(5.5), duration(7200)
+    ('4 minutes', '1 minute', '5.5 seconds', '2 hours')
+    """
+    for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            amount = round(seconds / size, 1)
+            return f"{amount:g} {unit}{'' if amount == 1 else 's'}"
+    return f"{seconds:.2g} seconds"
 
 
 def number(value: float) -> str:
@@ -165,6 +179,8 @@ def share(value: float) -> str:
 def _amount(value: float, unit: str) -> str:
     if unit == "share":
         return share(value)
+    if unit == "ln":
+        return f"x {number(math.exp(value))}"
     return f"{number(value)} σ" if unit else number(value)
 
 

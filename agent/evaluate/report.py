@@ -6,6 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+TRAINING = "training"
+BEFORE = "before"
+SEASON = "season"
+
 
 class Decision(StrEnum):
     """What an evaluation says of a score, a column, or the whole window, from calm to alarming."""
@@ -19,36 +23,45 @@ class Decision(StrEnum):
     SUSPECT = "suspect"
     """The lower bound exceeds the threshold, but not for enough evaluations in a row yet."""
     DRIFTED = "drifted"
-    """The lower bound exceeded the threshold for enough evaluations in a row."""
+    """The lower bound exceeded the threshold for enough evaluations in a row, and it has not been calm for as many since."""
 
 
 class Score(msgspec.Struct, frozen=True):
-    """One statistic of one column.
+    """One statistic of one column, over the stretch of the window where it proves most.
 
     Parameters
     ----------
     statistic
         Its name in the table of statistics, such as ``psi``.
+    against
+        ``training``, ``before`` (the window before) or ``season`` (the same hours of earlier days).
     value
         The point estimate of the effect size.
     lower
-        The lower confidence bound of the effect size at the level that was left for this column and look.
+        The lower confidence bound of the effect size at the level that was left for this score and look.
     threshold
-        The tolerance: only ``lower > threshold`` counts.
+        The tolerance: only ``lower > threshold`` counts. ``null`` where it is switched off.
     decision
         With the streak taken into account.
     streak
-        Evaluations in a row with ``lower > threshold``, this one included.
+        Evaluations in a row that exceeded the threshold, this one included.
+    rows
+        Values that were compared.
+    span_s
+        How far back they reach, in seconds.
     p_value
         Of the test that belongs to the statistic, for those who want it; never used to decide. ``None`` where there is none.
     """
 
     statistic: str
+    against: str
     value: float
     lower: float
-    threshold: float
+    threshold: float | None
     decision: Decision
     streak: int
+    rows: int
+    span_s: float
     p_value: float | None = None
 
 
@@ -71,6 +84,8 @@ class ColumnReport(msgspec.Struct, frozen=True):
     median: float | None = None
     reference_median: float | None = None
     unseen_share: float | None = None
+    overdispersion: float | None = None
+    """So many rows say as much as one independent row: bursts and repeated rows. 1 where rows are independent."""
     violations: dict[str, int] = {}
     """Rows that broke the schema since the start, by kind."""
 

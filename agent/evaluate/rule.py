@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from agent.config import Settings
 from agent.evaluate.table import STATISTICS
+from agent.tolerance_language import Tolerances
+
+DAY_S = 86_400.0
+
+CALM = 0.8
+"""A drifted score is calm again below this part of its tolerance: one that stands at the tolerance must not come and go."""
+
+STILL = 0.5
+"""The newest rows must still deviate by this part of the tolerance: a burst that is over is no drift."""
+
+LIKELY = 0.25
+"""The level of the bound for that: three in four that the newest rows deviate as much."""
+
+QUARTER = 2
+"""Two lengths shorter, each half of the next: a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,48 +33,90 @@ class Rule:
     Parameters
     ----------
     min_rows
-        A statistic of fewer values than this, in the window or in training, decides nothing.
+        A statistic of fewer values than this, in the window or in the reference, decides nothing.
     consecutive
-        So many evaluations in a row must exceed the tolerance, at least 1.
+        So many evaluations in a row must exceed the tolerance, at least 1; and so many must be calm to end it.
     alpha
-        The chance of any false alarm over all columns, statistics and evaluations.
+        The chance of any false alarm in a day, over all columns, statistics, stretches and evaluations.
+    looks
+        Evaluations in a day.
     thresholds
         The tolerance of each statistic, by its name in `agent.evaluate.table.STATISTICS`.
+    own
+        Tolerances of single columns, by pattern; the last that fits counts.
+    against
+        What is compared with: ``training``, ``before``, ``season``.
     """
 
     min_rows: int
     consecutive: int
     alpha: float
+    looks: float
     thresholds: Mapping[str, float]
+    own: Sequence[Tolerances] = ()
+    against: Sequence[str] = ("training",)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Rule:
         """Take the rule from the configuration."""
         thresholds = {statistic.name: float(getattr(settings, statistic.setting)) for statistic in STATISTICS}
-        return cls(settings.min_rows, settings.consecutive, settings.alpha, thresholds)
+        return cls(
+            settings.min_rows,
+            settings.consecutive,
+            settings.alpha,
+            max(1.0, DAY_S / settings.pane_s),
+            thresholds,
+            settings.thresholds,
+            settings.against,
+        )
 
-    def level(self, look: int, scores: int) -> float:
+    def threshold(self, column: str, statistic: str) -> float:
+        """Give the tolerance of one statistic of one column; infinite where it is switched off.
+
+        Examples
+        --------
+        >>> rule = Rule(100, 3, 0.05, 1440, {"ks": 0.1}, [Tolerances("card_*", {"ks": 0.2})])
+        >>> rule.threshold("card_age", "ks"), rule.threshold("age", "ks")
+        (0.2, 0.1)
+        """
+        found = self.thresholds[statistic]
+        for each in self.own:
+            if statistic in each.values and fnmatchcase(column, each.pattern):
+                found = each.values[statistic]
+        return found
+
+    def level(self, scores: int, found: int = 1) -> float:
         """Give the error that one score may spend at one look.
 
-        ``6 alpha / (pi**2 * look**2)`` over the number of scores: over all looks and all scores that sums to `alpha`, so a
-        false alarm stays as unlikely after a year of evaluations as after an hour (Bonferroni over both).
+        ``alpha / looks * found / scores``: every day the error is spent in equal parts on the looks of the day, so false alarms
+        are as rare in the tenth year as on the first day, and so is power. Within a look Benjamini and Hochberg's rule: where
+        `found` scores exceed their tolerance at this level, it is the level for each of them.
 
         Parameters
         ----------
-        look
-            1 for the first evaluation that decides.
         scores
-            Columns times their statistics, at least 1.
+            How many bounds are computed in one look: columns, times statistics, times stretches of the window.
+        found
+            How many of them exceed their tolerance, at least 1.
 
         Returns
         -------
         float
-            In (0, alpha).
+            In (0, alpha].
+
+        References
+        ----------
+        Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995); with one score it is Bonferroni's rule.
 
         Examples
         --------
-        >>> rule = Rule(100, 3, 0.05, {})
-        >>> round(rule.level(1, 1), 4), rule.level(10, 5) == rule.level(1, 500)
-        (0.0304, True)
+        >>> rule = Rule(100, 3, 0.05, 1440, {})
+        >>> round(rule.level(1) * 1440, 4), rule.level(1000, 10) == rule.level(100)
+        (0.05, True)
         """
-        return 6.0 * self.alpha / (math.pi**2 * max(1, look) ** 2 * max(1, scores))
+        scores = max(1, scores)
+        return self.alpha / self.looks * min(max(1, found), scores) / scores
+
+    def is_finite(self, threshold: float) -> bool:
+        """Whether a statistic with this tolerance can decide at all."""
+        return math.isfinite(threshold)

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, cast
 
-from agent.sketch.summary import CategorySummary, NumericSummary, Summary
-from agent.stats.drift.bins import over_bins
-from agent.stats.drift.chi_square import chi_square
-from agent.stats.drift.effect import Comparison
-from agent.stats.drift.jensen_shannon import jensen_shannon
-from agent.stats.drift.kolmogorov_smirnov import kolmogorov_smirnov
-from agent.stats.drift.l_infinity import l_infinity
-from agent.stats.drift.mean_shift import mean_shift
-from agent.stats.drift.missing_share import missing_share
-from agent.stats.drift.psi import psi
-from agent.stats.drift.wasserstein import wasserstein
+import numpy as np
+from numpy.typing import ArrayLike
+
+from agent.evaluate.view import NumericView, View
+from agent.sketch.frame import NumericFrame
+from agent.stats.columnar.binned import Binned
+from agent.stats.columnar.chi_square import chi_square
+from agent.stats.columnar.cramer_von_mises import cramer_von_mises
+from agent.stats.columnar.distinct_change import distinct_change
+from agent.stats.columnar.effect import Effect
+from agent.stats.columnar.hellinger import hellinger
+from agent.stats.columnar.jensen_shannon import jensen_shannon
+from agent.stats.columnar.kolmogorov_smirnov import kolmogorov_smirnov
+from agent.stats.columnar.l_infinity import l_infinity
+from agent.stats.columnar.mean_shift import mean_shift
+from agent.stats.columnar.missing_share import missing_share
+from agent.stats.columnar.out_of_range_share import out_of_range_share
+from agent.stats.columnar.psi import psi
+from agent.stats.columnar.shares import Counts
+from agent.stats.columnar.total_variation import total_variation
+from agent.stats.columnar.unseen_share import unseen_share
+from agent.stats.columnar.variance_shift import variance_shift
+from agent.stats.columnar.wasserstein import wasserstein
 
 NUMERIC = "numeric"
 CATEGORY = "category"
+
+Compare = Callable[[View, float], Effect]
 
 
 class Statistic(NamedTuple):
@@ -27,75 +42,175 @@ class Statistic(NamedTuple):
     Parameters
     ----------
     name
-        As in `agent.evaluate.report.Score.statistic` and in metric attributes.
+        As in `agent.evaluate.report.Score.statistic`, in metric attributes, and the field of `agent.config.Settings` that
+        holds its tolerance.
     kinds
         ``numeric``, ``category`` or both.
     compare
-        ``(current, reference, alpha)`` to an effect size with its bound.
-    setting
-        The field of `agent.config.Settings` that holds its tolerance.
+        ``(view, alpha)`` to the effects of all columns at all lengths, shape ``(S, C)``.
     label
         How a sentence calls it.
     unit
-        ``""``, ``σ`` or ``share``.
+        ``""``, ``σ``, ``ln`` or ``share``.
     meaning
         One line for the documentation.
+    needs_sums
+        Whether it takes the sums of bins, which are kept for the window and training only.
     """
 
     name: str
     kinds: tuple[str, ...]
-    compare: Callable[[Summary, Summary, float], Comparison]
-    setting: str
+    compare: Compare
     label: str
     unit: str
     meaning: str
+    needs_sums: bool = False
+
+    @property
+    def setting(self) -> str:
+        """The field of `agent.config.Settings` that holds its tolerance."""
+        return self.name
+
+    def applies(self, view: View) -> bool:
+        """Whether the view has what it takes."""
+        return not self.needs_sums or (isinstance(view, NumericView) and view.has_sums)
+
+
+def _over_cells(statistic: Callable[[Counts, Counts, float, ArrayLike], Effect]) -> Compare:
+    def compare(view: View, alpha: float) -> Effect:
+        return statistic(view.cells, view.reference_cells, alpha, view.overdispersion)
+
+    return compare
+
+
+def _over_ordered(statistic: Callable[[Counts, Counts, float, ArrayLike], Effect]) -> Compare:
+    def compare(view: View, alpha: float) -> Effect:
+        numeric = cast("NumericView", view)
+        return statistic(numeric.ordered, numeric.reference_ordered, alpha, numeric.overdispersion)
+
+    return compare
+
+
+def _mean_shift(view: View, alpha: float) -> Effect:
+    new, old = cast("NumericView", view).current, cast("NumericView", view).reference
+    return mean_shift(new.count, new.mean, new.variance, old.count, old.mean, old.variance, alpha, view.overdispersion)
+
+
+def _missing(view: View, alpha: float) -> Effect:
+    new, old = view.current, view.reference
+    return missing_share(new.missing, new.rows, old.missing, old.rows, alpha, view.overdispersion)
+
+
+def _out_of_range(view: View, alpha: float) -> Effect:
+    new, old = cast("NumericView", view).current, cast("NumericView", view).reference
+    return out_of_range_share(
+        new.outside, new.rows - new.missing, old.outside, old.rows - old.missing, alpha, view.overdispersion
+    )
+
+
+def _unseen(view: View, alpha: float) -> Effect:
+    new, old = view.cells, view.reference_cells
+    return unseen_share(new[..., -1], new.sum(axis=-1), old[..., -1], old.sum(axis=-1), alpha, view.overdispersion)
+
+
+def _wasserstein(view: View, alpha: float) -> Effect:
+    numeric = cast("NumericView", view)
+    layout = numeric.layout
+    return wasserstein(
+        _binned(numeric.current), _binned(numeric.reference), layout.edges, layout.origin, alpha, numeric.overdispersion
+    )
+
+
+def _variance(view: View, alpha: float) -> Effect:
+    numeric = cast("NumericView", view)
+    layout = numeric.layout
+    return variance_shift(
+        _binned(numeric.current), _binned(numeric.reference), layout.edges, layout.origin, alpha, numeric.overdispersion
+    )
+
+
+def _distinct(view: View, alpha: float) -> Effect:
+    # of the known categories only: new ones are what the unseen share is for
+    new, old = view.cells.copy(), view.reference_cells.copy()
+    new[..., -1], old[..., -1] = 0.0, 0.0
+    seen, known = np.count_nonzero(new, axis=-1), np.count_nonzero(old, axis=-1)
+    return distinct_change(new, seen, old, known, alpha, view.overdispersion)
+
+
+def _binned(frame: NumericFrame) -> Binned:
+    return Binned(frame.count, frame.mean, frame.variance, frame.counts, frame.sums)
 
 
 _BOTH = (NUMERIC, CATEGORY)
 
 STATISTICS: tuple[Statistic, ...] = (
     Statistic(
-        "psi", _BOTH, over_bins(psi), "psi", "PSI", "",
+        "psi", _BOTH, _over_cells(psi), "PSI", "",
         "Population stability index over the deciles of training or the categories.",
     ),
     Statistic(
-        "js", _BOTH, over_bins(jensen_shannon), "js", "Jensen-Shannon distance", "",
+        "js", _BOTH, _over_cells(jensen_shannon), "Jensen-Shannon distance", "",
         "Jensen-Shannon distance (base 2) over the deciles of training or the categories, 0 to 1.",
     ),
     Statistic(
-        "ks", (NUMERIC,), kolmogorov_smirnov, "ks", "Kolmogorov-Smirnov distance", "",
+        "hellinger", _BOTH, _over_cells(hellinger), "Hellinger distance", "",
+        "Hellinger distance over the deciles of training or the categories, 0 to 1.",
+    ),
+    Statistic(
+        "total_variation", _BOTH, _over_cells(total_variation), "total variation distance", "share",
+        "The share of rows that would have to move to another decile or category, 0 to 1.",
+    ),
+    Statistic(
+        "ks", (NUMERIC,), _over_ordered(kolmogorov_smirnov), "Kolmogorov-Smirnov distance", "",
         "Largest difference of the cumulative shares over the frozen bin edges, 0 to 1.",
     ),
     Statistic(
-        "wasserstein", (NUMERIC,), wasserstein, "wasserstein", "Wasserstein distance", "σ",
-        "How far the values moved on average, in standard deviations of training.",
+        "cramer_von_mises", (NUMERIC,), _over_ordered(cramer_von_mises), "Cramér-von Mises distance", "",
+        "Root mean square difference of the cumulative shares over the frozen bin edges, 0 to 1.",
     ),
     Statistic(
-        "mean_shift", (NUMERIC,), mean_shift, "mean_shift", "mean shift", "σ",
+        "wasserstein", (NUMERIC,), _wasserstein, "Wasserstein distance", "σ",
+        "How far the values moved on average, in standard deviations of training.", needs_sums=True,
+    ),
+    Statistic(
+        "mean_shift", (NUMERIC,), _mean_shift, "mean shift", "σ",
         "Shift of the mean in standard deviations of training; negative where the values fell.",
     ),
     Statistic(
-        "chi_square", (CATEGORY,), over_bins(chi_square), "chi_square", "Cohen's w", "",
+        "variance", (NUMERIC,), _variance, "standard deviation", "ln",
+        "Natural logarithm of the ratio of the standard deviations; negative where the values are closer together.",
+        needs_sums=True,
+    ),
+    Statistic(
+        "chi_square", (CATEGORY,), _over_cells(chi_square), "Cohen's w", "",
         "Cohen's w of the two-sample chi-square over the categories, 0 to 2, with its p-value.",
     ),
     Statistic(
-        "l_infinity", (CATEGORY,), over_bins(l_infinity), "l_infinity", "largest change of a share", "share",
+        "l_infinity", (CATEGORY,), _over_cells(l_infinity), "largest change of a share", "share",
         "Largest change of one category's share, 0 to 1.",
     ),
     Statistic(
-        "missing", _BOTH, missing_share, "missing", "missing share", "share",
+        "distinct", (CATEGORY,), _distinct, "change of distinct categories", "share",
+        "Known categories seen in the window against how many so many rows of training show, as a share; negative where "
+        "categories are lost.",
+    ),
+    Statistic(
+        "missing", _BOTH, _missing, "missing share", "share",
         "Missing share of the window minus that of training; negative where less is missing.",
+    ),
+    Statistic(
+        "unseen", (CATEGORY,), _unseen, "unseen share", "share",
+        "Share of values in no known category minus that of training.",
+    ),
+    Statistic(
+        "out_of_range", (NUMERIC,), _out_of_range, "out-of-range share", "share",
+        "Share of numbers beyond the range of training.",
     ),
 )  # fmt: skip
 """All of them, in the order of a report."""
 
-_BY_KIND = {kind: tuple(s for s in STATISTICS if kind in s.kinds) for kind in _BOTH}
 
-
-def statistics_for(reference: Summary) -> tuple[Statistic, ...]:
-    """Give the statistics of a column by the kind of its reference."""
-    match reference:
-        case NumericSummary():
-            return _BY_KIND[NUMERIC]
-        case CategorySummary():
-            return _BY_KIND[CATEGORY]
+@cache
+def statistics_of(kind: str) -> tuple[Statistic, ...]:
+    """Give the statistics of a kind of column, `NUMERIC` or `CATEGORY`."""
+    return tuple(statistic for statistic in STATISTICS if kind in statistic.kinds)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
 
-from agent.batch import Checked
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.batch import OUT_OF_RANGE, Checked
 from agent.errors import OutriderError
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.categorical import CategorySketch
 from agent.sketch.numeric import NumericSketch
-from agent.sketch.wire import read
+from agent.sketch.wire import pack_counts, read, unpack_counts
 
 Sketch = NumericSketch | CategorySketch
 
 
-class _Wire(msgspec.Struct, array_like=True, tag="pane/1", frozen=True, gc=False):
+class _Wire(msgspec.Struct, array_like=True, tag="pane/2", frozen=True, gc=False):
     start_ns: int
     end_ns: int
     rows: int
+    outside: bytes
     sketches: list[msgspec.Raw]
 
 
@@ -31,6 +36,19 @@ def sketch_for(column: ColumnSchema) -> Sketch | None:
     if column.categories is not None:
         return CategorySketch(column.categories)
     return None
+
+
+def add(mine: Sketch | None, theirs: Sketch | None) -> None:
+    """Add what one column's sketch has seen to another's; `OutriderError` if they are of different columns."""
+    match mine, theirs:
+        case (NumericSketch(), NumericSketch()):
+            mine.merge(theirs)
+        case (CategorySketch(), CategorySketch()):
+            mine.merge(theirs)
+        case (None, None):
+            pass
+        case _:
+            raise OutriderError("panes of different schemas can't be added up")
 
 
 class Pane:
@@ -47,13 +65,15 @@ class Pane:
         The stretch, wall clock: from `start_ns` until just before `end_ns`.
     """
 
-    __slots__ = ("end_ns", "rows", "schema", "sketches", "start_ns")
+    __slots__ = ("end_ns", "outside", "rows", "schema", "sketches", "start_ns")
 
     def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0) -> None:
         self.schema = schema
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.rows = 0
+        self.outside: NDArray[np.int64] = np.zeros(len(schema.columns), dtype=np.int64)
+        """Rows with a number beyond the range of training, one per column of the schema."""
         self.sketches: tuple[Sketch | None, ...] = tuple(sketch_for(column) for column in schema.columns)
 
     def update(self, checked: Checked) -> None:
@@ -62,21 +82,21 @@ class Pane:
         for sketch, values in zip(self.sketches, checked.values, strict=True):
             if sketch is not None and values is not None:
                 sketch.update(values)
+        if checked.violations:
+            self._count_outside(checked.violations)
+
+    def _count_outside(self, violations: Mapping[tuple[str, str], int]) -> None:
+        for place, column in enumerate(self.schema.columns):
+            if count := violations.get((column.name, OUT_OF_RANGE)):
+                self.outside[place] += count
 
     def merge(self, other: Pane) -> None:
         """Add what `other` has seen, and stretch over its time; `OutriderError` if it is of another schema."""
         if len(self.sketches) != len(other.sketches):
             raise OutriderError("panes of different schemas can't be added up")
         for mine, theirs in zip(self.sketches, other.sketches, strict=True):
-            match mine, theirs:
-                case (NumericSketch(), NumericSketch()):
-                    mine.merge(theirs)
-                case (CategorySketch(), CategorySketch()):
-                    mine.merge(theirs)
-                case (None, None):
-                    pass
-                case _:
-                    raise OutriderError("panes of different schemas can't be added up")
+            add(mine, theirs)
+        self.outside += other.outside
         self.rows += other.rows
         self.start_ns = min(self.start_ns, other.start_ns)
         self.end_ns = max(self.end_ns, other.end_ns)
@@ -92,7 +112,7 @@ class Pane:
         raw = [
             msgspec.Raw(b"\xc0" if sketch is None else sketch.to_bytes()) for sketch in self.sketches
         ]  # c0 is MessagePack's nil
-        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, raw))
+        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, pack_counts(self.outside), raw))
 
     @classmethod
     def from_bytes(cls, data: bytes, schema: Schema) -> Pane:
@@ -104,8 +124,14 @@ class Pane:
         pane = cls.__new__(cls)
         pane.schema = schema
         pane.start_ns, pane.end_ns, pane.rows = wire.start_ns, wire.end_ns, wire.rows
+        pane.outside = unpack_counts(wire.outside, len(columns), "pane")
         pane.sketches = tuple(_sketch_from(bytes(raw), column) for raw, column in zip(wire.sketches, columns, strict=True))
         return pane
+
+
+def column_of(data: bytes, column: ColumnSchema, place: int) -> Sketch | None:
+    """Read one column's sketch out of what `Pane.to_bytes` wrote. Cost: 10 µs and 0.1 µs per column of the pane."""
+    return _sketch_from(bytes(read(_DECODER, data, "pane").sketches[place]), column)
 
 
 def _sketch_from(data: bytes, column: ColumnSchema) -> Sketch | None:

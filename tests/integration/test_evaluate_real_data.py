@@ -14,10 +14,7 @@ from agent.evaluate.report import Decision, Report
 from agent.evaluate.rule import Rule
 from agent.profile.build import build
 from agent.profile.schema import Schema, schema_of
-from agent.sketch.numeric import NumericSketch
-from agent.sketch.summary import Summary
-from agent.window.pane import sketch_for
-from agent.window.ring import Window
+from tests.windows import window_of
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -37,16 +34,6 @@ def schema() -> Schema:
     return schema_of(build(rows(np.random.default_rng(1), 10_000), numeric=["constant"]))
 
 
-def window(schema: Schema, columns: Columns) -> Window:
-    summaries: list[Summary | None] = []
-    for column in schema.columns:
-        sketch = sketch_for(column)
-        assert isinstance(sketch, NumericSketch)
-        sketch.update(columns[column.name])
-        summaries.append(sketch.result())
-    return Window(0, 1, len(columns["constant"]), tuple(summaries))
-
-
 def flagged(report: Report) -> set[str]:
     return {column.name for column in report.columns if column.decision in (Decision.SUSPECT, Decision.DRIFTED)}
 
@@ -56,7 +43,7 @@ def test_rows_of_the_training_data_are_never_flagged(schema: Schema, count: int)
     rng = np.random.default_rng(count)
     streaks = Streaks()
     for _ in range(15):
-        report, streaks = evaluate(window(schema, rows(rng, count)), schema, RULE, streaks, {}, 0)
+        report, streaks = evaluate(window_of(schema, [rows(rng, count)]), schema, RULE, streaks, {}, 0)
         assert flagged(report) == set()
         assert report.decision == Decision.OK
 
@@ -70,7 +57,7 @@ def test_exactly_the_disturbed_columns_are_drifted(schema: Schema, count: int) -
         columns["mean_radius"] = columns["mean_radius"] * 25.4
         columns["mean_texture"][: count // 4] = np.nan
         columns["constant"] = columns["constant"] + 1
-        report, streaks = evaluate(window(schema, columns), schema, RULE, streaks, {}, 0)
+        report, streaks = evaluate(window_of(schema, [columns]), schema, RULE, streaks, {}, 0)
     drifted = {column.name: column.reason for column in report.columns if column.decision == Decision.DRIFTED}
     assert set(drifted) == flagged(report) == {"mean_radius", "mean_texture", "constant"}
     assert "times as large, as if the unit had changed" in drifted["mean_radius"]

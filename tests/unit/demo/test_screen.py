@@ -20,7 +20,8 @@ SCENARIO = plan(60)
 
 
 def score(statistic: str, value: float, lower: float, decision: Decision = Decision.OK) -> Score:
-    return Score(statistic, value, lower, 0.1, decision, 3 if decision is Decision.DRIFTED else 0)
+    streak = 3 if decision is Decision.DRIFTED else 0
+    return Score(statistic, "training", value, lower, 0.1, decision, streak, 1000, 3600.0)
 
 
 def column(

@@ -3,23 +3,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evaluate.reason import changes, explain, median_of, share
+from agent.evaluate.facts import CategoryFacts, NumericFacts, numeric_facts
+from agent.evaluate.reason import changes, explain, share
 from agent.evaluate.report import Decision, Score
+from agent.sketch.frame import NumericFrame, NumericLayout
 from agent.sketch.numeric import NumericSketch
-from agent.sketch.summary import CategorySummary, NumericSummary
 
 RNG = np.random.default_rng(1)
 METRES = RNG.lognormal(1.0, 0.4, 5000)
+EDGES = np.quantile(METRES, np.arange(1, 20) / 20)
+LAYOUT = NumericLayout.of([(EDGES, np.arange(0, 20, 2))])
 
 
-def numeric(values: NDArray[np.float64]) -> NumericSummary:
-    sketch = NumericSketch(np.array([2.0, 3.0]), np.array([0, 1]))
+def numeric(values: NDArray[np.float64]) -> NumericFacts:
+    sketch = NumericSketch(EDGES, np.arange(0, 20, 2))
     sketch.update(values)
-    return sketch.result()
+    return numeric_facts(NumericFrame.of([sketch], LAYOUT, np.zeros(1, dtype=np.int64)), (0,), LAYOUT)
 
 
-def score(statistic: str, value: float, lower: float, threshold: float, decision: Decision, streak: int) -> Score:
-    return Score(statistic, value, lower, threshold, decision, streak)
+def score(statistic: str, value: float, lower: float, threshold: float, streak: int, against: str = "training") -> Score:
+    decision = Decision.DRIFTED if streak > 2 else Decision.SUSPECT
+    return Score(statistic, against, value, lower, threshold, decision, streak, 12_000, 3600.0)
 
 
 def test_a_changed_unit_is_named_with_its_factor() -> None:
@@ -53,8 +57,8 @@ def test_missing_and_infinite_values_are_told() -> None:
 
 
 def test_the_category_that_moved_most_is_told_with_the_unseen_ones() -> None:
-    current = CategorySummary(1000, 0, ("red", "blue"), np.array([600, 300]), 100, 3.0)
-    reference = CategorySummary(1000, 0, ("red", "blue"), np.array([200, 800]), 0, 2.0)
+    current = CategoryFacts(1000, 0, ("red", "blue"), np.array([600, 300]), 100)
+    reference = CategoryFacts(1000, 0, ("red", "blue"), np.array([200, 800]), 0)
     assert changes(current, reference) == ["unseen categories in 10 % of the values", "'blue' 30 % of the values instead of 80 %"]
 
 
@@ -62,31 +66,46 @@ def test_nothing_changed_is_nothing_told() -> None:
     assert changes(numeric(METRES), numeric(METRES)) == []
     empty = numeric(np.empty(0))
     assert changes(empty, empty) == []
-    assert median_of(empty) is None
 
 
-def test_the_score_that_exceeds_its_tolerance_the_most_leads() -> None:
-    scores = [
-        score("psi", 0.41, 0.33, 0.1, Decision.DRIFTED, 3),
-        score("ks", 0.9, 0.11, 0.1, Decision.DRIFTED, 5),
-        score("js", 0.9, 0.8, 0.1, Decision.SUSPECT, 1),
-    ]
-    sentence = explain(Decision.DRIFTED, scores, numeric(METRES), numeric(METRES), 12_000, 10_000)
+def test_the_evidence_is_in_the_sentence() -> None:
+    same = numeric(METRES)
+    sentence = explain(score("psi", 0.41, 0.33, 0.1, 3), same, same, whole=True)
     assert sentence == (
-        "PSI 0.41, at least 0.33, tolerance 0.1, over 12,000 rows against 10,000 in training, 3 evaluations in a row"
+        "PSI 0.41, at least 0.33, tolerance 0.1, over 12,000 rows against 5,000 in training, 3 evaluations in a row"
     )
+
+
+def test_a_part_of_the_window_is_called_so() -> None:
+    same = numeric(METRES)
+    assert "over the newest 12,000 rows (1 hour) against" in explain(score("psi", 0.4, 0.3, 0.1, 3), same, same, whole=False)
+
+
+def test_other_references_are_named() -> None:
+    same = numeric(METRES)
+    before = explain(score("psi", 0.4, 0.3, 0.1, 3, "before"), same, same, whole=True)
+    season = explain(score("psi", 0.4, 0.3, 0.1, 3, "season"), same, same, whole=True)
+    assert "against 5,000 in the window before" in before
+    assert "against 5,000 in the same hours of earlier days" in season
+
+
+def test_what_is_over_but_not_yet_ended_says_so() -> None:
+    same = numeric(METRES)
+    assert explain(score("psi", 0.4, 0.3, 0.1, 0), same, same, whole=True).endswith("not calm for long enough yet")
 
 
 def test_shares_and_sigmas_carry_their_unit() -> None:
     same = numeric(METRES)
-    missing = explain(Decision.SUSPECT, [score("missing", 0.2, 0.18, 0.05, Decision.SUSPECT, 1)], same, same, 500, 500)
-    moved = explain(Decision.SUSPECT, [score("mean_shift", -0.6, 0.5, 0.25, Decision.SUSPECT, 1)], same, same, 500, 500)
+    missing = explain(score("missing", 0.2, 0.18, 0.05, 1), same, same, whole=True)
+    moved = explain(score("mean_shift", -0.6, 0.5, 0.25, 1), same, same, whole=True)
+    wider = explain(score("variance", 0.4, 0.3, 0.25, 1), same, same, whole=True)
+    narrower = explain(score("variance", -0.4, 0.3, 0.25, 1), same, same, whole=True)
     assert missing.startswith("missing share +20 %, at least 18 %, tolerance 5 %, ")
     assert missing.endswith("one evaluation so far")
     assert moved.startswith("mean shift -0.6 σ, at least 0.5 σ, tolerance 0.25 σ, ")
+    assert wider.startswith("standard deviation x 1.49, at least x 1.35, tolerance x 1.28, ")
+    assert narrower.startswith("standard deviation x 0.67, at least x 0.741, tolerance x 0.779, ")
 
 
-def test_calm_decisions_have_no_sentence() -> None:
-    same = numeric(METRES)
-    assert explain(Decision.OK, [score("psi", 0.0, 0.0, 0.1, Decision.OK, 0)], same, same, 500, 500) == ""
+def test_shares_round_as_people_do() -> None:
     assert share(0.996) == "100 %"

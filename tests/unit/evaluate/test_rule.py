@@ -4,35 +4,39 @@ import math
 
 import pytest
 
-from agent.config import SETTINGS, load
+from agent.config import load
 from agent.evaluate.rule import Rule
 from agent.evaluate.table import STATISTICS
 
 
-def test_the_settings_become_the_rule() -> None:
-    rule = Rule.from_settings(load({"OUTRIDER_MIN_ROWS": "30", "OUTRIDER_PSI": "0.25", "OUTRIDER_ALPHA": "0.01"}))
-    assert (rule.min_rows, rule.consecutive, rule.alpha) == (30, 3, 0.01)
-    assert rule.thresholds["psi"] == 0.25
+def test_the_rule_comes_from_the_settings() -> None:
+    settings = load({"OUTRIDER_PSI": "0.2", "OUTRIDER_KS": "off", "OUTRIDER_PANE": "2m", "OUTRIDER_CONSECUTIVE": "5"})
+    rule = Rule.from_settings(settings)
+    assert (rule.consecutive, rule.looks, rule.against) == (5, 720, ("training",))
+    assert (rule.thresholds["psi"], rule.thresholds["ks"], rule.thresholds["js"]) == (0.2, math.inf, 0.1)
     assert set(rule.thresholds) == {statistic.name for statistic in STATISTICS}
 
 
-def test_the_levels_of_all_looks_and_scores_sum_to_alpha() -> None:
-    rule = Rule(100, 3, 0.05, {})
-    spent = sum(rule.level(look, 40) * 40 for look in range(1, 200_000))
-    assert spent == pytest.approx(0.05, rel=1e-4)
-    assert spent < 0.05
+def test_a_columns_own_tolerance_goes_before_the_common_one() -> None:
+    rule = Rule.from_settings(load({"OUTRIDER_THRESHOLDS": "card_* ks=0.2 psi=off; card_age ks=0.3"}))
+    assert rule.threshold("card_age", "ks") == 0.3
+    assert rule.threshold("card_limit", "ks") == 0.2
+    assert rule.threshold("card_limit", "psi") == math.inf
+    assert rule.threshold("age", "ks") == 0.1
 
 
-def test_a_level_is_never_zero() -> None:
-    rule = Rule(100, 3, 1e-6, {})
-    assert 0 < rule.level(10**9, 10**4) < 1
-    assert math.isfinite(math.log(rule.level(10**9, 10**4)))
-    assert rule.level(0, 0) == rule.level(1, 1)
+def test_a_day_of_looks_at_all_scores_spends_alpha_and_no_more() -> None:
+    rule = Rule(100, 3, 0.05, 1440, {})
+    assert 1440 * 700 * rule.level(700) == pytest.approx(0.05)
 
 
-def test_every_statistic_has_a_setting_of_its_own() -> None:
-    fields = {setting.field for setting in SETTINGS}
-    settings = [statistic.setting for statistic in STATISTICS]
-    assert set(settings) <= fields
-    assert len(set(settings)) == len(settings)
-    assert len({statistic.name for statistic in STATISTICS}) == len(STATISTICS)
+def test_the_level_is_the_same_in_the_tenth_year() -> None:
+    """It does not depend on how often was looked before: the error is spent anew every day."""
+    assert Rule(100, 3, 0.05, 1440, {}).level(1) == pytest.approx(0.05 / 1440)
+
+
+def test_what_is_found_raises_the_level_up_to_all_of_it() -> None:
+    rule = Rule(100, 3, 0.05, 1, {})
+    assert rule.level(100, 5) == pytest.approx(5 * rule.level(100))
+    assert rule.level(100, 1000) == pytest.approx(0.05)
+    assert rule.level(0) == pytest.approx(0.05)

@@ -88,14 +88,14 @@ def test_columns_that_a_client_invents_are_summed_up() -> None:
 
 def test_undefined_numbers_are_not_observed() -> None:
     scores = read("outrider.drift.score")
-    assert ("age", "feature", "mean_shift") not in scores
-    assert scores["age", "feature", "psi"] == 0.8
+    assert ("age", "feature", "mean_shift", "training") not in scores
+    assert scores["age", "feature", "psi", "training"] == 0.8
     assert read("outrider.column.unseen") == {("city", "feature"): 0.01}
 
 
 def test_decisions_have_ordered_codes() -> None:
     assert [DECISION_CODES[decision] for decision in Decision] == sorted(DECISION_CODES.values())
-    assert read("outrider.drift.decision")["age", "feature", "psi"] == 2
+    assert read("outrider.drift.decision")["age", "feature", "psi", "training"] == 2
 
 
 def test_bins_carry_their_coarse_bin() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.batch import NOTHING, Batch, Checked, Side
+from agent.batch import NOTHING, OUT_OF_RANGE, Batch, Checked, Side
 from agent.profile.format import FORMAT, ColumnProfile, Model, Profile
 from agent.profile.schema import ColumnSchema, Schema, schema_of
 from agent.validate.schema import (
@@ -16,7 +16,6 @@ from agent.validate.schema import (
     NOT_FINITE,
     NULL,
     OTHER,
-    OUT_OF_RANGE,
     SHAPE,
     TYPE,
     UNSEEN_CATEGORY,

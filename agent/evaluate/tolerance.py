@@ -1,0 +1,44 @@
+"""What each column tolerates: the settings, and what chunks of the training data differed by among themselves.
+
+A column that follows the time of day, or the weekday, differs from hour to hour by more than a tolerance for all columns
+allows. Where the profile was built with chunks, each statistic is computed for every chunk against all of training, and for
+every chunk against the one before it. The tolerance is then at least the mean of these effects and three standard deviations
+more, as NannyML takes its thresholds. It is never below the setting: chunks can only make a column more tolerant.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.evaluate.rule import Rule
+from agent.profile.schema import Schema
+from agent.sketch.frame import Frames
+from agent.window.layout import Layout
+
+
+class Tolerated:
+    """The tolerances of a schema's columns, and its training figures; made once.
+
+    Parameters
+    ----------
+    rule
+        What the settings say.
+    schema
+        Whose columns.
+    """
+
+    def __init__(self, rule: Rule, schema: Schema) -> None:
+        self.layout = Layout.of(schema)
+        self.training: Frames = self.layout.reference(schema)
+        self._names = [column.name for column in schema.columns]
+        self._rule = rule
+        self._made: dict[tuple[str, str, tuple[int, ...]], NDArray[np.float64]] = {}
+
+    def thresholds(self, against: str, statistic: str, places: tuple[int, ...]) -> NDArray[np.float64]:
+        """Give the tolerances of the columns at `places`, shape ``(C,)``; infinite where switched off."""
+        key = (against, statistic, places)
+        if key not in self._made:
+            found = [self._rule.threshold(self._names[place], statistic) for place in places]
+            self._made[key] = np.array(found, dtype=np.float64)
+        return self._made[key]

@@ -1,0 +1,128 @@
+"""Two samples of many columns, the way the statistics ask for them: the window, at several lengths, and a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.sketch.frame import CategoryFrame, Frames, NumericFrame, NumericLayout
+
+Floats = NDArray[np.float64]
+
+
+def lengths(panes: int) -> tuple[int, ...]:
+    """Give how many of the newest panes each comparison takes: 1, 2, 4, ... and all of them.
+
+    A change that began three panes ago is diluted twentyfold in a window of sixty; among the newest four it is not.
+
+    Examples
+    --------
+    >>> lengths(60), lengths(4), lengths(1)
+    ((1, 2, 4, 8, 16, 32, 60), (1, 2, 4), (1,))
+    """
+    doubled = []
+    length = 1
+    while length < panes:
+        doubled.append(length)
+        length *= 2
+    return (*doubled, panes)
+
+
+@dataclass(frozen=True, slots=True)
+class NumericView:
+    """C numeric columns.
+
+    Parameters
+    ----------
+    current
+        The window at S lengths, leading shape ``(S, C)``.
+    reference
+        Leading shape ``(C,)``; its counts are divided by its overdispersion where it is traffic too.
+    cells, reference_cells
+        Counts in coarse bins, shapes ``(S, C, D)`` and ``(C, D)``.
+    ordered, reference_ordered
+        Counts in the finest bins that both have, shapes ``(S, C, B)`` and ``(C, B)``.
+    layout
+        The frozen bins.
+    overdispersion
+        Of the window, shape ``(C,)``.
+    """
+
+    current: NumericFrame
+    reference: NumericFrame
+    cells: NDArray[np.float64]
+    reference_cells: NDArray[np.float64]
+    ordered: NDArray[np.float64]
+    reference_ordered: NDArray[np.float64]
+    layout: NumericLayout
+    overdispersion: Floats
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether both have the sums of their bins."""
+        return bool(self.reference.sums.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryView:
+    """C categorical columns: as `NumericView`; the last cell is the unseen values."""
+
+    current: CategoryFrame
+    reference: CategoryFrame
+    cells: NDArray[np.float64]
+    reference_cells: NDArray[np.float64]
+    overdispersion: Floats
+
+
+View = NumericView | CategoryView
+
+
+def views(
+    current: Frames, reference: Frames, layout: NumericLayout, spread: tuple[Floats, Floats], *, independent: bool
+) -> tuple[NumericView, CategoryView]:
+    """Lay a window beside a reference.
+
+    Parameters
+    ----------
+    current
+        Shape ``(S, C)``.
+    reference
+        Shape ``(C,)``, with fine bins, or coarse ones only.
+    layout
+        The frozen bins.
+    spread
+        The overdispersion of the numeric columns and of the categorical ones.
+    independent
+        Whether the rows of the reference are (training); else they are traffic, as much overdispersed as the window.
+    """
+    numeric_spread, category_spread = spread
+    ones = np.ones(1)
+    numeric_scale, category_scale = (ones, ones) if independent else (numeric_spread, category_spread)
+    counts = current.numeric.counts.astype(np.float64)
+    reference_counts = reference.numeric.counts / numeric_scale[:, None]
+    fine = reference_counts.shape[-1] == counts.shape[-1]
+    cells = layout.coarse(counts)
+    reference_cells = layout.coarse(reference_counts) if fine else reference_counts
+    numeric = NumericView(
+        current.numeric, reference.numeric, cells, reference_cells,
+        counts if fine else cells, reference_counts if fine else reference_cells, layout, numeric_spread,
+    )  # fmt: skip
+    category = CategoryView(
+        current.category, reference.category, current.category.counts.astype(np.float64),
+        reference.category.counts / category_scale[:, None], category_spread,
+    )  # fmt: skip
+    return numeric, category
+
+
+def spans_s(starts_ns: Sequence[int], end_ns: int, taken: Sequence[int]) -> list[float]:
+    """Give how far back each length reaches, in seconds.
+
+    Examples
+    --------
+    >>> spans_s([0, 60 * 10**9, 120 * 10**9], 180 * 10**9, (1, 3))
+    [60.0, 180.0]
+    """
+    return [(end_ns - starts_ns[len(starts_ns) - length]) / 1e9 for length in taken]
