@@ -24,7 +24,7 @@ TAIL_SAMPLE = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Structure:
+class Learned:
     """What was learned of a design matrix; `CrossMoments` and `FourierSums` of traffic are compared with it."""
 
     correlation: ReferenceCorrelation
@@ -68,7 +68,7 @@ class JointReference:
         return len(self.names)
 
 
-def learn(matrix: Floats, compared: NDArray[np.bool_]) -> Structure | None:
+def learn(matrix: Floats, compared: NDArray[np.bool_]) -> Learned | None:
     """Learn from rows of training's design matrix.
 
     Parameters
@@ -80,7 +80,7 @@ def learn(matrix: Floats, compared: NDArray[np.bool_]) -> Structure | None:
 
     Returns
     -------
-    Structure
+    Learned
         ``None`` for fewer than `LEAST_ROWS` rows or without columns. Cost: 1.5 s for 50,000 rows of 64 columns.
     """
     rows, size = matrix.shape
@@ -93,7 +93,7 @@ def learn(matrix: Floats, compared: NDArray[np.bool_]) -> Structure | None:
     bandwidth = median_distance(matrix)
     waved = features(matrix, frequencies(size, bandwidth)).astype(np.float64)
     fourier = ReferenceFourier(rows, waved.mean(axis=0), *spread_of(waved))
-    return Structure(ReferenceCorrelation(rows, found.r, found.variance, tail, compared), bandwidth, fourier)
+    return Learned(ReferenceCorrelation(rows, found.r, found.variance, tail, compared), bandwidth, fourier)
 
 
 def comparable(design: Design) -> NDArray[np.bool_]:
@@ -105,9 +105,9 @@ def comparable(design: Design) -> NDArray[np.bool_]:
 
 
 def reference_of(
-    structure: Structure, names: tuple[str, ...], features: Cells, answers: Cells, relevance: Relevance
+    learned: Learned, names: tuple[str, ...], features: Cells, answers: Cells, relevance: Relevance
 ) -> JointReference:
     """Make what was learned ready to compare with. Cost: below 1 ms."""
-    waves = frequencies(len(names), structure.bandwidth)
-    tolerance = tolerance_of(structure.fourier.means, waves)
-    return JointReference(names, structure.correlation, structure.fourier, waves, tolerance, features, answers, relevance)
+    waves = frequencies(len(names), learned.bandwidth)
+    tolerance = tolerance_of(learned.fourier.means, waves)
+    return JointReference(names, learned.correlation, learned.fourier, waves, tolerance, features, answers, relevance)

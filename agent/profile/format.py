@@ -202,24 +202,24 @@ class RowTail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Interplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the columns of the sample go together (`agent.joint.reference`); arrays are little-endian float32 in base64.
+    """How the columns of the sample go together (`agent.joint.reference`); arrays are little-endian and in base64.
 
     Parameters
     ----------
     rows
         Of the sample.
     r, variances, tails
-        As in `agent.joint.correlation.ReferenceCorrelation`: strict upper triangles over the design's columns, row by row; r is
-        NaN where undefined.
+        As in `agent.joint.correlation.ReferenceCorrelation`: strict upper triangles over the design's columns, row by row; r as
+        float32, NaN where undefined, the others as float16.
     bandwidth
         Of the Gaussian kernel.
     means, squares, largest
-        As in `agent.joint.fourier.ReferenceFourier`.
+        As in `agent.joint.fourier.ReferenceFourier`; the means as float32.
     prediction
         The column that features are compared with; empty where there is none.
     counts
-        Tables of `agent.joint.association`, uint16: those of numbers first, then of categories, in the order of the structure's
-        columns; none without a prediction.
+        Tables of `agent.joint.association`: those of numbers first, then of categories, in the order of the structure's columns;
+        none without a prediction. The low bytes of all uint16, then the high ones, deflated (RFC 1950).
     """
 
     rows: int

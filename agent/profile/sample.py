@@ -20,6 +20,7 @@ from agent.profile.blocks import Texts, Values, as_texts
 from agent.profile.census import NumberCensus
 from agent.profile.column import Column, Tallied
 from agent.profile.format import ColumnProfile, Structure
+from agent.profile.interplay import OUTPUTS, interplay_of
 from agent.profile.roles import Choice
 from agent.profile.structure import structure_of
 
@@ -39,7 +40,7 @@ class RowSample:
     Parameters
     ----------
     columns
-        With types, bins and categories chosen. The features among them are looked at.
+        With types, bins and categories chosen. The features among them are looked at, and the prediction that they go with.
     rows
         Of all data.
     """
@@ -48,7 +49,9 @@ class RowSample:
         names = {column.name for column in columns}
         features = [place for place, column in enumerate(columns) if column.role == "feature"][:MAX_SCORED]
         # Names of our own must not clash with the user's.
-        self._places = [] if names & {*DISTANCES, SCORE} else features
+        features = [] if names & {*DISTANCES, SCORE} else features
+        self._features = len(features)
+        self._places = features + _answer(columns) if features else []
         self._columns = [columns[place] for place in self._places]
         most = min(MAX_SAMPLE, MAX_SAMPLED_VALUES // max(1, len(self._places)))
         self._step = max(1, -(-rows // most))
@@ -84,11 +87,21 @@ class RowSample:
         values = [
             _in_order(parts, column, profile) for parts, column, profile in zip(self._parts, self._columns, mine, strict=True)
         ]
-        rows = len(values[0]) if values else 0
-        design = choose([_described(column, profile) for column, profile in zip(self._columns, mine, strict=True)])
+        rows, answer = len(values[0]) if values else 0, list(zip(mine, values, strict=True))[self._features :]
+        columns, mine, values = self._columns[: self._features], mine[: self._features], values[: self._features]
+        design = choose([_described(column, profile) for column, profile in zip(columns, mine, strict=True)])
         sizes = [None if profile.categories is None else len(profile.categories.values) for profile in mine]
         learned = learn([profile.name for profile in mine], design, values, sizes, rows)
-        return None if learned is None else structure_of(learned.model, mine, _derived(learned))
+        if learned is None:
+            return None
+        interplay = interplay_of(design, list(zip(mine, values, strict=True)), answer[0] if answer else None, rows)
+        return structure_of(learned.model, mine, _derived(learned), interplay)
+
+
+def _answer(columns: Sequence[Column]) -> list[int]:
+    """Find the prediction, else the probability, that features go with; none where there is neither."""
+    found = [(OUTPUTS.index(c.role), place) for place, c in enumerate(columns) if c.role in OUTPUTS and not c.source]
+    return [min(found)[1]] if found else []
 
 
 def _in_order(parts: Sequence[Encoded], column: Column, profile: ColumnProfile) -> Encoded:

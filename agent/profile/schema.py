@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
+from agent.joint.reference import JointReference
 from agent.joint.rows import RowModel
 from agent.profile.format import ColumnProfile, Numeric, Profile, Summarised
+from agent.profile.interplay import joint_reference
 from agent.profile.structure import model_of
 from agent.sketch.bins import origin_of
 from agent.sketch.quantiles import sorted_view
@@ -67,7 +69,7 @@ class Schema:
     `columns` is ``features + outputs + derived``; sketches, summaries and reports keep that order. `derived` are the scores that
     `row_model` gives rows as wholes; both are empty where there is none. `unmonitored` names the columns of
     the training data that a client or a server may well send too, but that nothing is computed from: labels, ids, times.
-    `sources` are the columns that some of the others summarise.
+    `sources` are the columns that some of the others summarise. `relations` is how features go together and with the prediction.
     """
 
     model: str
@@ -78,6 +80,7 @@ class Schema:
     sources: tuple[Source, ...] = ()
     derived: tuple[ColumnSchema, ...] = ()
     row_model: RowModel | None = None
+    relations: JointReference | None = None
 
     @property
     def columns(self) -> tuple[ColumnSchema, ...]:
@@ -104,7 +107,9 @@ def schema_of(profile: Profile) -> Schema:
     monitored = {column.name for column in features + outputs}
     unmonitored = frozenset(column.name for column in profile.columns) - monitored
     derived, model = _derived(profile, {column.name for column in features})
-    return Schema(profile.model.name, profile.model.version, features, outputs, unmonitored, sources, derived, model)
+    relations = None if model is None else _relations(profile, model, [column.name for column in features + outputs])
+    model_name, version = profile.model.name, profile.model.version
+    return Schema(model_name, version, features, outputs, unmonitored, sources, derived, model, relations)
 
 
 def _derived(profile: Profile, features: set[str]) -> tuple[tuple[ColumnSchema, ...], RowModel | None]:
@@ -113,6 +118,14 @@ def _derived(profile: Profile, features: set[str]) -> tuple[tuple[ColumnSchema, 
     if structure is None or not features.issuperset(structure.columns):
         return (), None
     return tuple(_column(column, {}) for column in structure.derived), model_of(structure, profile.columns)
+
+
+def _relations(profile: Profile, model: RowModel, names: Sequence[str]) -> JointReference | None:
+    structure = profile.structure
+    if structure is None or structure.interplay is None:
+        return None
+    places = {name: place for place, name in enumerate(names)}
+    return joint_reference(structure.interplay, model.design, model.names, profile.columns, places)
 
 
 def _source(summarised: Summarised) -> Source:

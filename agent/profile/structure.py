@@ -14,10 +14,13 @@ from agent.joint.design import MAX_DESIGN, NUMBER, Design, of_terms
 from agent.joint.rows import RowModel
 from agent.joint.subspace import MIN_WIDTH, Subspace
 from agent.joint.tails import CUTS, ClassTail, NumberTail, Tail
-from agent.profile.format import ColumnProfile, DesignColumn, RowTail, Structure
+from agent.profile.format import ColumnProfile, DesignColumn, Interplay, RowTail, Structure
+from agent.profile.interplay import interplay_faults
 
 
-def structure_of(model: RowModel, columns: Sequence[ColumnProfile], derived: list[ColumnProfile]) -> Structure:
+def structure_of(
+    model: RowModel, columns: Sequence[ColumnProfile], derived: list[ColumnProfile], interplay: Interplay | None = None
+) -> Structure:
     """Write a model.
 
     Parameters
@@ -28,6 +31,8 @@ def structure_of(model: RowModel, columns: Sequence[ColumnProfile], derived: lis
         What the profile says of them.
     derived
         What it says of the scores.
+    interplay
+        What was learned of how columns go together.
     """
     design = model.design
     terms = zip(design.places.tolist(), design.codes.tolist(), design.centres.tolist(), design.scales.tolist(), strict=True)
@@ -43,6 +48,7 @@ def structure_of(model: RowModel, columns: Sequence[ColumnProfile], derived: lis
         ranks=list(model.threshold.ranks),
         scores=list(model.threshold.scores),
         derived=derived,
+        interplay=interplay,
     )
 
 
@@ -131,6 +137,8 @@ def structure_faults(structure: Structure, columns: Sequence[ColumnProfile], che
         if column.role != "derived" or column.type != "float" or column.name in of_name:
             yield f"{at}.derived[{i}] is no derived float column"
         yield from check(column, column.rows, f"{at}.derived[{i}]")
+    if structure.interplay is not None:
+        yield from interplay_faults(structure.interplay, len(structure.design), structure.columns, of_name, f"{at}.interplay")
 
 
 def _design_faults(structure: Structure, of_name: Mapping[str, ColumnProfile], at: str) -> Iterator[str]:

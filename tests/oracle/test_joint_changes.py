@@ -19,7 +19,7 @@ from agent.joint.association import Associations, Cells, cells_of
 from agent.joint.correlation import Correlation, correlation_of
 from agent.joint.fourier import FourierMeans, FourierSums, ReferenceFourier, features, frequencies, median_distance, spread_of
 from agent.joint.moments import CrossMoments
-from agent.joint.reference import Structure, learn
+from agent.joint.reference import Learned, learn
 from agent.joint.relevance import relevance
 from agent.stats.joint.association_change import association_change
 from agent.stats.joint.correlation_change import correlation_change
@@ -67,7 +67,7 @@ SAMPLES: tuple[Sample, ...] = (normal, lognormal, discrete, indicators, heavy)
 by_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.__name__)
 
 
-def trained(sample: Sample, seed: int) -> Structure:
+def trained(sample: Sample, seed: int) -> Learned:
     matrix = sample(np.random.default_rng(seed), TRAINING)
     structure = learn(matrix, ~np.eye(matrix.shape[1], dtype=bool))
     assert structure is not None

@@ -1,0 +1,217 @@
+"""How training's columns go together, as part of a profile, and back. It is learned from the sample that `structure` is of."""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.joint.association import CELLS, Associations, Cells, cells_of
+from agent.joint.correlation import ReferenceCorrelation
+from agent.joint.design import Design, Encoded
+from agent.joint.fourier import FREQUENCIES, ReferenceFourier
+from agent.joint.reference import LEAST_ROWS, JointReference, Learned, comparable, learn, reference_of
+from agent.joint.relevance import relevance
+from agent.profile.format import ColumnProfile, Interplay
+
+Floats = NDArray[np.float64]
+
+OUTPUTS = ("prediction", "probability")
+"""Roles of what features are compared with: the first prediction, else the first probability."""
+
+MAX_ROWS = 65_535
+"""Rows of the sample at most: counts have two bytes."""
+
+
+MOST = 65_504.0
+"""The largest float16."""
+
+
+def interplay_of(
+    design: Design, features: Sequence[tuple[ColumnProfile, Encoded]], answer: tuple[ColumnProfile, Encoded] | None, rows: int
+) -> Interplay | None:
+    """Learn from a sample of training.
+
+    Parameters
+    ----------
+    design
+        Of the features.
+    features, answer
+        What the profile says of each column, and its values in the sample.
+    rows
+        Of the sample, at most `MAX_ROWS`.
+
+    Returns
+    -------
+    Interplay
+        ``None`` where there are too few rows or columns. Cost: 1.5 s for 50,000 rows of 64 columns of the design.
+    """
+    values = [column for _, column in features]
+    learned = learn(design.matrix(values, rows), comparable(design))
+    if learned is None:
+        return None
+    counts = np.zeros((0, CELLS, CELLS), dtype=np.int64)
+    if answer is not None:
+        known, answers = answer
+        inputs = _cells([(profile, place) for place, (profile, _) in enumerate(features)])
+        tables = Associations(len(inputs.names))
+        tables.update(inputs.place(values, rows), _cells([(known, 0)]).place([answers], rows)[0])
+        counts = tables.result()
+    correlation, fourier = learned.correlation, learned.fourier
+    upper = np.triu_indices(design.width, 1)
+    return Interplay(
+        rows=rows,
+        r=_packed(correlation.r[upper], "<f4"),
+        variances=_packed(np.nan_to_num(correlation.variance[upper]).clip(0, MOST), "<f2"),
+        tails=_packed(correlation.tail[upper].clip(0, MOST), "<f2"),
+        bandwidth=learned.bandwidth,
+        means=_packed(fourier.means, "<f4"),
+        squares=fourier.squares,
+        largest=fourier.largest,
+        prediction="" if answer is None else answer[0].name,
+        counts=_squeezed(counts),
+    )
+
+
+def joint_reference(
+    interplay: Interplay, design: Design, features: Sequence[str], columns: Sequence[ColumnProfile], places: Mapping[str, int]
+) -> JointReference:
+    """Read what was learned; `interplay_faults` must have found nothing. Cost: 2 ms for 200 features.
+
+    Parameters
+    ----------
+    interplay, columns
+        Of a profile.
+    design, features
+        Of its structure.
+    places
+        Where each monitored column's values stand in `agent.batch.Checked.values`.
+    """
+    of_name = {column.name: column for column in columns}
+    width, rows = design.width, interplay.rows
+    r = _whole(_unpacked(interplay.r, "<f4"), width)
+    variances, tails = (_whole(_unpacked(text, "<f2"), width) for text in (interplay.variances, interplay.tails))
+    fourier = ReferenceFourier(rows, _unpacked(interplay.means, "<f4"), interplay.squares, interplay.largest)
+    correlation = ReferenceCorrelation(rows, r, variances, tails, comparable(design))
+    answers = [interplay.prediction] if interplay.prediction else []
+    inputs = _cells([(of_name[name], places[name]) for name in features] if answers else [])
+    counts = _unsqueezed(interplay.counts, len(inputs.names)).reshape(-1, CELLS, CELLS)
+    return reference_of(
+        Learned(correlation, interplay.bandwidth, fourier),
+        design.names,
+        inputs,
+        _cells([(of_name[name], places[name]) for name in answers]),
+        relevance(counts),
+    )
+
+
+def interplay_faults(
+    interplay: Interplay, width: int, features: Sequence[str], of_name: Mapping[str, ColumnProfile], at: str
+) -> Iterator[str]:
+    """Say what does not hold together, one sentence each.
+
+    Parameters
+    ----------
+    interplay
+        Of a profile.
+    width
+        Columns of the design.
+    features, of_name
+        Of its structure, all known; and all columns of the profile.
+    at
+        JSON path.
+    """
+    if not LEAST_ROWS <= interplay.rows <= MAX_ROWS:
+        yield f"{at}.rows is {interplay.rows}, not within {LEAST_ROWS} to {MAX_ROWS}"
+    yield from _design_faults(interplay, width, at)
+    answer = of_name.get(interplay.prediction)
+    if interplay.prediction and (answer is None or answer.role not in OUTPUTS or _cut(answer) is None):
+        yield f"{at}.prediction names {interplay.prediction!r}, which is no such column"
+        return
+    tables = sum(_cut(of_name[name]) is not None for name in features) if interplay.prediction else 0
+    try:
+        counts = _unsqueezed(interplay.counts, tables)
+    except ValueError as error:
+        yield f"{at}.counts is not {tables} tables: {error}"
+        return
+    if (counts.reshape(-1, CELLS * CELLS).sum(axis=1) > interplay.rows).any():
+        yield f"{at}.counts has a table of more than {interplay.rows} rows"
+
+
+def _design_faults(interplay: Interplay, width: int, at: str) -> Iterator[str]:
+    pairs = width * (width - 1) // 2
+    r = _tried(interplay.r, "<f4", pairs)
+    if r is None or (np.abs(r) > 1).any():
+        yield f"{at}.r is not {pairs} float32 within -1 and 1 in base64"
+    for name, text in (("variances", interplay.variances), ("tails", interplay.tails)):
+        found = _tried(text, "<f2", pairs)
+        if found is None or not ((found >= 0) & (found < np.inf)).all():
+            yield f"{at}.{name} is not {pairs} float16 from 0 up in base64"
+    means = _tried(interplay.means, "<f4", 2 * FREQUENCIES)
+    if means is None or not (np.abs(means) <= 1).all():
+        yield f"{at}.means is not {2 * FREQUENCIES} float32 within -1 and 1 in base64"
+    if not 0 < interplay.bandwidth < math.inf:
+        yield f"{at}.bandwidth is not positive"
+    if not (0 <= interplay.squares <= 1.001 and 0 <= interplay.largest <= 1.001):  # the features have length 1
+        yield f"{at}.squares or largest is not within 0 and 1"
+
+
+def _cells(columns: Sequence[tuple[ColumnProfile, int]]) -> Cells:
+    cut = [(column.name, place, _cut(column)) for column, place in columns]
+    return cells_of([(name, place, cells) for name, place, cells in cut if cells is not None])
+
+
+def _cut(column: ColumnProfile) -> list[float] | int | None:
+    """Give the edges of a number's coarse bins, how many categories are listed, or ``None``."""
+    if column.categories is not None:
+        return len(column.categories.values)
+    if column.numeric is None:
+        return None
+    return [column.numeric.edges[start - 1] for start in column.numeric.coarse[1:]]
+
+
+def _whole(values: Floats, width: int) -> Floats:
+    whole = np.full((width, width), np.nan)
+    upper = np.triu_indices(width, 1)
+    whole[upper] = whole.T[upper] = values
+    return whole
+
+
+def _squeezed(counts: NDArray[np.int64]) -> str:
+    """Low bytes, then high bytes, deflated: most of the latter are 0."""
+    low = counts.astype("<u2").reshape(-1, 1).view(np.uint8).T
+    return base64.b64encode(zlib.compress(low.tobytes(), 9)).decode() if counts.size else ""
+
+
+def _unsqueezed(text: str, tables: int) -> NDArray[np.int64]:
+    """Undo it; `ValueError` if it is not so many tables. Never takes more memory than they do."""
+    size = 2 * tables * CELLS * CELLS
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(base64.b64decode(text, validate=True), size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes instead of {size}")
+    low, high = np.frombuffer(data, dtype=np.uint8).reshape(2, -1).astype(np.int64)
+    return low + 256 * high
+
+
+def _packed(values: Floats, kind: str) -> str:
+    return base64.b64encode(values.astype(kind).tobytes()).decode()
+
+
+def _unpacked(text: str, kind: str) -> Floats:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind).astype(np.float64)
+
+
+def _tried(text: str, kind: str, size: int) -> Floats | None:
+    try:
+        values = _unpacked(text, kind)
+    except ValueError:  # binascii.Error is one too
+        return None
+    return values if values.size == size else None
