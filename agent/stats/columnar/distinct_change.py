@@ -106,8 +106,12 @@ def _others(shares: Floats, distinct: ArrayLike) -> Floats:
 
 def _log_missed(q: Floats, rows: Floats) -> Floats:
     """Give the logarithm of the chance that a category of share q is in none of so many rows."""
-    with np.errstate(divide="ignore"):
-        return np.maximum(rows[..., None] * np.log1p(-np.minimum(q, 1.0)), -1e300)
+    missed: Floats = rows[..., None] * np.log1p(-np.minimum(q, CERTAIN))
+    return missed
+
+
+CERTAIN = 1 - 1e-15
+"""A category that is all of training is missed by a row with a chance that is small, and has a logarithm."""
 
 
 def _expected(q: Floats, rows: Floats) -> Floats:

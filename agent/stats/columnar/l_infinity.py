@@ -47,7 +47,8 @@ def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion:
     n, m = shares.effective[..., None], shares.reference_effective[..., None]
     level = alpha / np.maximum(np.count_nonzero(p + q, axis=-1), 1)
     variance = np.maximum(p - p * p, 0.0) / n + np.maximum(q - q * q, 0.0) / m
-    at = (gap + ndtri(level / 2)[..., None] * np.sqrt(variance)).argmax(axis=-1)[..., None]
+    standing = gap + ndtri(level / 2)[..., None] * np.sqrt(variance)
+    at = np.where(p + q > 0, standing, -np.inf).argmax(axis=-1)[..., None]
     some_p, some_q = (np.take_along_axis(np.broadcast_to(x, variance.shape), at, axis=-1)[..., 0] for x in (p, q))
     lower = difference_lower(some_p, shares.effective, some_q, shares.reference_effective, level)
     return effect(gap.max(axis=-1), lower, shares.rows, shares.reference_rows, shares.defined)
