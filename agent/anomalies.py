@@ -81,7 +81,8 @@ class RowWatch:
             return checked, 0
         owners = _Owners(batch, len(scores.anomaly))
         self._tell_spans(owners, scores.anomaly)
-        self._strangest.update(scores.anomaly, lambda row: self._describe(row, owners, checked, scores, now_ns), now_ns)
+        top = range(len(scores.top))
+        self._strangest.update([self._describe(place, owners, checked, scores, now_ns) for place in top], now_ns)
         return checked, int(np.count_nonzero(scores.anomaly > self.threshold))
 
     def pop_scored(self) -> dict[bytes, Anomaly]:
@@ -99,9 +100,10 @@ class RowWatch:
                 mine = anomaly[start:stop]
                 self._scored[trace] = Anomaly(float(mine.max()), int(np.count_nonzero(mine > self.threshold)))
 
-    def _describe(self, row: int, owners: _Owners, checked: Checked, scores: Scores, now_ns: int) -> StrangeRow:
+    def _describe(self, place: int, owners: _Owners, checked: Checked, scores: Scores, now_ns: int) -> StrangeRow:
         model = self._scorer.model
-        named = strongest(scores.rarities[:, row].tolist(), model.weights, model.scored) if model is not None else []
+        named = strongest(scores.rarities[:, place].tolist(), model.weights, model.scored) if model is not None else []
+        row = int(scores.top[place])
         owner = owners.of(row)
         exchange = owner and owner[0]
         return StrangeRow(

@@ -25,6 +25,9 @@ DISTANCES = ("joint.reconstruction_error", "joint.mahalanobis")
 SCORE = "row.anomaly"
 """The column of scores."""
 
+TOP = 10
+"""Rows of a batch, and of a window, of which it is said why they are strange."""
+
 TAIL_RANKS = 10
 """Scores that say how far the tail reaches."""
 

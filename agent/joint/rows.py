@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.joint.anomaly import DISTANCES, Threshold, scores, threshold_of, weights_of
+from agent.joint.anomaly import DISTANCES, TOP, Threshold, scores, threshold_of, weights_of
 from agent.joint.design import Design, Encoded
 from agent.joint.subspace import MIN_WIDTH, Subspace, fit
 from agent.joint.tails import ClassTail, NumberTail, Tail, Tails, class_tail, number_tail
 
 MIN_ROWS = 100
 """Rows that a model can be learned from: 25 of them become the reference."""
+
+BLOCK_ROWS = 8192
+"""Rows that are scored at once: what is worked with on the way is as large as the values, several times."""
 
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -37,14 +40,17 @@ class Scores:
         Reconstruction error and Mahalanobis distance, shape ``(rows,)``.
     anomaly
         The combined score.
+    top
+        Places of the `TOP` highest scores, highest first.
     rarities
-        ``1 / p`` of each column in `RowModel.scored`, shape ``(c, rows)``.
+        ``1 / p`` of each column in `RowModel.scored` in these rows, shape ``(c, len(top))``.
     """
 
     matrix: NDArray[np.float64]
     errors: NDArray[np.float64]
     distances: NDArray[np.float64]
     anomaly: NDArray[np.float64]
+    top: NDArray[np.int64]
     rarities: NDArray[np.float64]
 
 
@@ -94,12 +100,33 @@ class RowModel:
         Returns
         -------
         Scores
-            Finite whatever came. Cost: 25 ns a value at 1,000 rows and 50 numeric columns; 0.2 ms for a single row.
+            Finite whatever came. Cost: 23 ns a value at 1,000 rows of 50 or 200 numeric columns, 0.1 to 0.2 ms for a single row;
+            the matrix is all the memory that grows with the rows.
         """
+        if rows <= BLOCK_ROWS:
+            return self._score(values, rows)
+        starts = range(0, rows, BLOCK_ROWS)
+        parts = [self._score(_block(values, at), min(BLOCK_ROWS, rows - at)) for at in starts]
+        tops = np.concatenate([part.top + at for part, at in zip(parts, starts, strict=True)])
+        anomaly = np.concatenate([part.anomaly for part in parts])
+        highest = np.argsort(-anomaly[tops], kind="stable")[:TOP]
+        return Scores(
+            np.concatenate([part.matrix for part in parts]),
+            np.concatenate([part.errors for part in parts]),
+            np.concatenate([part.distances for part in parts]),
+            anomaly,
+            tops[highest],
+            np.concatenate([part.rarities for part in parts], axis=1)[:, highest],
+        )
+
+    def _score(self, values: Sequence[Encoded | None], rows: int) -> Scores:
         matrix = self.design.matrix(values, rows)
         errors, distances = self.subspace.score(matrix)
         rarities = self._tails.rarities([*values, errors, distances], rows)
-        return Scores(matrix, errors, distances, scores(rarities, self.weights), rarities)
+        anomaly = scores(rarities, self.weights)
+        top = np.argpartition(-anomaly, TOP)[:TOP] if rows > TOP else np.arange(rows)
+        top = top[np.argsort(-anomaly[top], kind="stable")]
+        return Scores(matrix, errors, distances, anomaly, top, rarities[:, top])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,6 +183,10 @@ def dealt(rows: int) -> NDArray[np.int64]:
     [251, 249, 250, 250]
     """
     return (np.arange(1, rows + 1) * _GOLDEN % 1.0 * 4).astype(np.int64)
+
+
+def _block(values: Sequence[Encoded | None], start: int) -> list[Encoded | None]:
+    return [None if column is None else column[start : start + BLOCK_ROWS] for column in values]
 
 
 def _tail(column: Encoded, categories: int | None) -> NumberTail | ClassTail:

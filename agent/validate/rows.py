@@ -66,7 +66,7 @@ class RowScorer:
         checked
             With a value for each of `Schema.columns`, ``None`` for the derived ones where the batch has no features.
         scores
-            Of the same rows; ``None`` where there are none. Cost: 30 ns a number at 1,000 rows and 50 columns, 60 ns a category;
+            Of the same rows; ``None`` where there are none. Cost: 23 ns a number at 1,000 rows, where a sketch takes 41; 0.1 to
             0.2 ms for a single row.
         """
         model = self._model

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from agent.joint import rows
 from agent.joint.design import Design, Numbers, choose
 from agent.joint.rows import MIN_ROWS, Learned, dealt, learn
 
@@ -91,6 +92,17 @@ def test_whatever_comes_has_finite_scores() -> None:
     for found in (scores.errors, scores.distances, scores.anomaly, scores.matrix, scores.rarities):
         assert np.isfinite(found).all()
     assert np.isfinite(model.score([None] * 5, 3).anomaly).all()
+
+
+def test_many_rows_are_scored_in_blocks_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = learned(rows_of(500, 5, 8)).model
+    fresh = rows_of(1000, 5, 9)
+    whole = model.score(fresh, 1000)
+    monkeypatch.setattr(rows, "BLOCK_ROWS", 64)
+    cut = model.score(fresh, 1000)
+    assert cut.top.tolist() == whole.top.tolist() == np.argsort(-whole.anomaly)[:10].tolist()
+    for name in ("matrix", "errors", "distances", "anomaly", "rarities"):
+        assert getattr(cut, name) == pytest.approx(getattr(whole, name), rel=1e-12)
 
 
 def test_too_few_rows_or_columns_have_no_model() -> None:

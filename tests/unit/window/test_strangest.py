@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent.window.strangest import MAX_KEPT, TOP, Part, StrangeRow, Strangest
+from agent.joint.anomaly import TOP
+from agent.window.strangest import MAX_KEPT, Part, StrangeRow, Strangest
 
 HOUR = 3_600_000_000_000
 
 
 def fed(kept: Strangest, scores: list[float], now_ns: int) -> None:
-    array = np.array(scores)
-    kept.update(array, lambda place: StrangeRow(now_ns, float(array[place]), [Part("a", 0.5)]), now_ns)
+    rows = [StrangeRow(now_ns, score, [Part("a", 0.5)]) for score in sorted(scores, reverse=True)]
+    kept.update(rows, now_ns)
 
 
 def test_strangest_come_first_and_no_more_than_ten() -> None:
