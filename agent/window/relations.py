@@ -26,7 +26,7 @@ from agent.sketch.codes import Codes
 from agent.sketch.wire import read
 
 ROWS_PER_PANE = 8192
-"""Rows taken at the rate that was expected. They cost 3 ms of correlations and 1.5 ms of Fourier features at 64 columns."""
+"""Rows taken at the rate that was expected. They cost 8 ms with 53 columns of the design and 51 features."""
 
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -113,8 +113,7 @@ class RelationsSketch:
     def update(self, checked: Checked) -> None:
         """Add rows of a batch with its design matrix, `Checked.matrix`; without one only associations are added.
 
-        Cost per row that is taken: 0.5 µs for 64 columns of the design, and 3 ns for each number and 60 ns for each category
-        among the features.
+        Cost with 53 columns of the design and 51 features: 1.2 ms for 1,000 rows that are taken, 0.13 ms for a single one.
         """
         reference = self._reference
         if reference is None or not checked.rows:
@@ -212,8 +211,16 @@ def suffixes(panes: Sequence[RelationsSketch], lengths: Sequence[int], schema: S
         sums.append((whole.moments.result(), whole.fourier.result(), whole.tables.result()))
     names = ("rows", "mean", "products", "thirds", "squares", "cubes")
     moments = Moments(*(np.stack([getattr(one, name) for one, _, _ in sums]) for name in names))
-    fourier = FourierMeans(np.stack([one.rows for _, one, _ in sums]), np.stack([one.means for _, one, _ in sums]))
-    return RelationsFrame(moments, fourier, np.stack([one for _, _, one in sums]))
+    return RelationsFrame(moments, _stacked([one for _, one, _ in sums]), np.stack([one for _, _, one in sums]))
+
+
+def side_by_side(panes: Sequence[RelationsSketch]) -> FourierMeans:
+    """Give the Fourier means of single panes, at least one, with a leading axis of them: what overdispersion shows in."""
+    return _stacked([pane.fourier.result() for pane in panes])
+
+
+def _stacked(means: Sequence[FourierMeans]) -> FourierMeans:
+    return FourierMeans(np.stack([one.rows for one in means]), np.stack([one.means for one in means]))
 
 
 def _codes(schema: Schema) -> dict[int, Codes | None]:

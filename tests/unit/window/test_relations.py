@@ -14,7 +14,7 @@ from agent.profile.build import build
 from agent.profile.format import Profile
 from agent.profile.schema import Schema, schema_of
 from agent.validate.rows import RowScorer
-from agent.window.relations import ROWS_PER_PANE, RelationsSketch, suffixes
+from agent.window.relations import ROWS_PER_PANE, RelationsSketch, side_by_side, suffixes
 
 
 def data(rows: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -156,3 +156,10 @@ def test_suffixes_add_up_the_newest_panes() -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(OutriderError):
         RelationsSketch.from_bytes(data, schema())
+
+
+def test_panes_stand_side_by_side() -> None:
+    panes = [sketch_of(checked(10, 1)), RelationsSketch(schema()), sketch_of(checked(30, 2))]
+    found = side_by_side(panes)
+    assert found.rows.tolist() == [10, 0, 30]
+    np.testing.assert_array_equal(found.means[2], panes[2].fourier.result().means)
