@@ -1,7 +1,6 @@
 """The quantile sketch of a profile file, byte by byte: packed without chance, checked before the library sees it.
 
-The layout is that of DataSketches' ``kll_sketch_impl.hpp``: eight bytes of header, n, the smallest k, the number of levels,
-each level's offset, minimum, maximum, and the items, level 0 first. An item of level h stands for ``2^h`` values.
+The layout is that of `agent.sketch.thinning`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ import numpy as np
 from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
+from agent.sketch.thinning import FAMILY, HEAD, MINIMUM_WIDTH, REST, capacity, serialised
+
 STORED_K = 200
 """The k that a stored sketch declares; it promises 1.33 % rank error and keeps it with half a percent to spare."""
 
@@ -19,11 +20,7 @@ MIN_STORED = 96
 """Equally heavy points of a stored sketch: from this many to twice as many. With 200 columns, 60 bins and the joint
 structure a profile then stays below the 1 MiB of a ConfigMap; half of one point's weight is 0.52 % of the rows."""
 
-_HEAD = struct.Struct("<BBBBHBB")
-_REST = struct.Struct("<QHBB")
-_FAMILY = 15
-_MINIMUM_WIDTH = 8
-_EMPTY, _LEVEL_ZERO_SORTED, _SINGLE = 1, 2, 4
+_EMPTY, _SINGLE = 1, 4
 
 
 def kll_bytes(points: NDArray[np.float64], weights: NDArray[np.int64]) -> bytes:
@@ -54,13 +51,7 @@ def kll_bytes(points: NDArray[np.float64], weights: NDArray[np.int64]) -> bytes:
     middles = ends - np.left_shift(np.int64(1), spans) // 2 - 1
     values = points[np.searchsorted(np.cumsum(weights), np.maximum(middles, 0), side="right")]
     levels = [values[spans == level] for level in range(top + 1)]
-    starts = np.cumsum([0, *map(len, levels)])
-    # The library keeps its levels at the end of an array that is as long as k and the number of levels say.
-    offsets = starts[:-1] + _capacity(STORED_K, top + 1) - starts[-1]
-    head = _HEAD.pack(5, 1, _FAMILY, _LEVEL_ZERO_SORTED, STORED_K, _MINIMUM_WIDTH, 0)
-    head += _REST.pack(total, STORED_K, top + 1, 0)
-    extremes = np.array([points[0], points[-1]], dtype="<f8")
-    return b"".join((head, offsets.astype("<u4").tobytes(), extremes.tobytes(), np.concatenate(levels).astype("<f8").tobytes()))
+    return serialised(total, levels, points.item(0), points.item(-1), STORED_K)
 
 
 def _spans(total: int, top: int) -> NDArray[np.int64]:
@@ -71,15 +62,6 @@ def _spans(total: int, top: int) -> NDArray[np.int64]:
     ones = 2 - remainder % 2
     light = [0] * ones + [bit for bit in range(1, top) if (remainder - ones) >> bit & 1]
     return np.array(light[::2] + [top] * heavy + light[1::2][::-1], dtype=np.int64)
-
-
-def _capacity(k: int, levels: int) -> int:
-    """Say how many items the library makes room for: two thirds of the level above in each level, at least 8."""
-    total = 0
-    for depth in range(levels):
-        doubled = (k << (depth + 1)) // 3**depth
-        total += max(_MINIMUM_WIDTH, (doubled + 1) >> 1)
-    return total
 
 
 def check_kll(data: bytes) -> int:
@@ -95,10 +77,10 @@ def check_kll(data: bytes) -> int:
     ValueError
         If the bytes are no such sketch, with the reason.
     """
-    if len(data) < _HEAD.size:
+    if len(data) < HEAD.size:
         raise ValueError("too short")
-    preamble, version, family, flags, k, width, _ = _HEAD.unpack_from(data)
-    if family != _FAMILY or k < _MINIMUM_WIDTH or width != _MINIMUM_WIDTH:
+    preamble, version, family, flags, k, width, _ = HEAD.unpack_from(data)
+    if family != FAMILY or k < MINIMUM_WIDTH or width != MINIMUM_WIDTH:
         raise ValueError("no KLL sketch")
     kind = (preamble, version, flags & (_EMPTY | _SINGLE))
     if kind == (2, 1, _EMPTY):
@@ -106,17 +88,17 @@ def check_kll(data: bytes) -> int:
     if kind == (2, 2, _SINGLE):
         _check_items(np.frombuffer(data[8:16], dtype="<f8"), -np.inf, np.inf)
         return _of_length(data, 16, 1)
-    if kind != (5, 1, 0) or len(data) < _HEAD.size + _REST.size:
+    if kind != (5, 1, 0) or len(data) < HEAD.size + REST.size:
         raise ValueError("no KLL sketch")
     return _check_full(data, k)
 
 
 def _check_full(data: bytes, k: int) -> int:
-    start = _HEAD.size + _REST.size
-    total, smallest, levels, _ = _REST.unpack_from(data, _HEAD.size)
-    if not 1 <= levels <= 60 or not _MINIMUM_WIDTH <= smallest <= k or len(data) < start + 4 * levels + 16:
+    start = HEAD.size + REST.size
+    total, smallest, levels, _ = REST.unpack_from(data, HEAD.size)
+    if not 1 <= levels <= 60 or not MINIMUM_WIDTH <= smallest <= k or len(data) < start + 4 * levels + 16:
         raise ValueError("its levels are cut off")
-    offsets = np.append(np.frombuffer(data, dtype="<u4", count=levels, offset=start).astype(np.int64), _capacity(k, levels))
+    offsets = np.append(np.frombuffer(data, dtype="<u4", count=levels, offset=start).astype(np.int64), capacity(k, levels))
     sizes = np.diff(offsets)
     if (sizes < 0).any() or not sizes[0] or sum(int(size) << level for level, size in enumerate(sizes)) != total:
         raise ValueError("its levels don't add up")
