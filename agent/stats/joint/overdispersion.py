@@ -42,8 +42,8 @@ def overdispersion(panes: FourierMeans, reference: ReferenceFourier) -> float:
     >>> waves = frequencies(3, bandwidth=2.0)
     >>> rows = features(np.random.default_rng(2).standard_normal((4000, 3)), waves)
     >>> training = ReferenceFourier(4000, rows.mean(axis=0), *spread_of(rows))
-    >>> means = rows.reshape(20, 200, -1).mean(axis=1)
-    >>> [round(overdispersion(FourierMeans(np.full(20, n), means), training)) for n in (200, 600)]  # each row thrice
+    >>> means = rows.reshape(100, 40, -1).mean(axis=1)
+    >>> [round(overdispersion(FourierMeans(np.full(100, n), means), training)) for n in (40, 120)]  # each row thrice
     [1, 3]
     """
     some = panes.rows >= LEAST_ROWS
@@ -57,4 +57,5 @@ def overdispersion(panes: FourierMeans, reference: ReferenceFourier) -> float:
     total = 1.0 - float(np.square(reference.means).sum()) / d
     freedom = max(1.0, total * total / max(reference.squares, 1e-12))
     ratio = np.divide(apart, expected, out=np.zeros_like(apart), where=expected > 1e-12)
-    return max(1.0, float(np.median(ratio)) / (1 - 2 / (9 * freedom)) ** 3)
+    shrink = 1 - 2 / (9 * freedom)
+    return max(1.0, float(np.median(ratio) / shrink**3))
