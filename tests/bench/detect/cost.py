@@ -1,8 +1,8 @@
 """What an evaluation costs: milliseconds for 200 columns over a window of 60 panes, and memory per column.
 
-The time is the processor's, as in ``monitor.py``. It is measured in a process of its own, ``python -m tests.bench.detect.cost PROFILE``, so that
-nothing else's memory counts. Memory is what the process grew by from before the profile was read to after the last evaluation, divided by the columns:
-reference, panes, merged window and reports, all in.
+The time is the processor's, as in ``monitor.py``. Both are measured in a process of their own, so that nothing else's memory
+counts: ``python -m tests.bench.detect.cost PROFILE``. Memory is what that process grew by from before the profile was read to
+after the last evaluation, divided by the columns: reference, panes, merged window and reports, all in.
 """
 
 from __future__ import annotations

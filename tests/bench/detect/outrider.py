@@ -73,7 +73,7 @@ class Outrider(Method):
     """Every pane is judged; the window slides by pane.
 
     Options: `environ` (settings), `pane_rows` (panes of so many rows; else a window's sixtieth) and `chunk` (rows of an hour
-    of training, for tolerances learned from chunks).
+    of training, for tolerances learned from chunks: ``outrider profile --chunk``).
     """
 
     def fit(self, columns: tuple[Column, ...], reference: Matrix, options: dict[str, Any]) -> None:
@@ -83,7 +83,8 @@ class Outrider(Method):
         data = {column.name: objects(column, values) for column, values in zip(columns, reference, strict=True)}
         categorical = [column.name for column in columns if column.kind == CATEGORY]
         numeric = [column.name for column in columns if column.kind != CATEGORY]
-        self._schema = schema_of(build(data, categorical=categorical, numeric=numeric))
+        profile = build(data, categorical=categorical, numeric=numeric, chunk=str(options.get("chunk", "")))
+        self._schema = schema_of(profile)
         self._agent = self._new(PANES)
         self.outputs = self._agent.outputs
 

@@ -3,7 +3,8 @@
 A page is a column (or a score over all columns) that becomes drifted: its look before was calm. A window is an hour, so a
 column and a window are a twenty-fourth of a column-day. Scores beside the columns count as pages, not as columns.
 
-The methods that judge whole windows get each window once. Outrider gets it in sixty panes and is evaluated after each.
+The methods that judge whole windows get each window once. Outrider gets it in sixty panes and is evaluated after each. Where
+training has a daily cycle, its profile is built with ``--chunk`` of an hour; NannyML learns its thresholds from chunks anyway.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scipy.stats import chi2
 from tests.bench.detect.columns import Block
 from tests.bench.detect.environments import UnavailableError
 from tests.bench.detect.methods import OUTRIDER, Way, talk
-from tests.bench.detect.streams import DAILY, HOURS, KINDS, TRAINING_DAYS, TRAINING_ROWS, columns, ordered, training, windows
+from tests.bench.detect.streams import DAILY, HOUR_ROWS, HOURS, KINDS, columns, ordered, training, windows
 
 VOLUMES = (100, 1_000, 10_000, 100_000, 1_000_000)
 WINDOWS = 1_000
@@ -87,8 +88,8 @@ def measure(way: Way, blocks: Sequence[Block], kind: str, volume: int, count: in
     shown = columns(blocks)
     pools = [ordered(block) for block in blocks] if kind == DAILY else list(blocks)
     options = dict(way.options or {})
-    if way.name == OUTRIDER:
-        options["chunk"] = TRAINING_ROWS // HOURS // TRAINING_DAYS
+    if way.name == OUTRIDER and kind == DAILY:
+        options["chunk"] = HOUR_ROWS
     # Some methods learn from training cut as traffic will be; more windows at once spare them what each call costs.
     options["window"] = volume
     at_once = 1 if way.name == OUTRIDER else max(1, min(50, 100_000 // volume))

@@ -29,10 +29,13 @@ REFERENCE_ROWS = 10_000
 RUN_ROWS = 30_000
 BEFORE = 3_000
 RATE = 0.05
+FEWEST_RUNS = 3
 FEWEST_CALIBRATING = 4
 """For those that are slow; the threshold is then the highest of the runs, which is in their favour."""
 WINDOWS = (100, 300, 1_000, 3_000)
 SEED = 9
+_MEMORY = {**dict.fromkeys(ONLINE, 500), OUTRIDER: 2 * BEFORE}
+"""So many rows before the change matter, of those that look at other rows than the window's."""
 _LENGTHS = {**dict.fromkeys(ONLINE, (100,)), OUTRIDER: (1_000, 3_000)}
 """The online detectors can afford no longer ones; Outrider looks at each window's newest part as well."""
 
@@ -44,11 +47,12 @@ class Power:
     rates: dict[int, float] = field(default_factory=dict)
     calibrated: dict[int, int] = field(default_factory=dict)
     delays: dict[str, dict[int, float]] = field(default_factory=dict)
-    late: str = ""
+    runs: dict[int, int] = field(default_factory=dict)
 
     def best(self, change: str) -> tuple[float, int]:
         """Give the shortest delay of a change, and the window that had it."""
-        return min(((rows, window) for window, rows in self.delays.get(change, {}).items()), default=(float("nan"), 0))
+        known = [(rows, window) for window, rows in self.delays.get(change, {}).items() if rows == rows]  # noqa: PLR0124
+        return min(known, default=(float("inf"), 0))
 
 
 def source_of(change: str, run: int) -> np.random.Generator:
@@ -66,27 +70,22 @@ def measure(way: Way, windows: Sequence[int], runs: int, calibrating: int, budge
         If the method can't be run here.
     """
     found = Power()
-    end = time.monotonic() + budget_s
+    windows = [window for window in windows if window in _LENGTHS.get(way.name, windows)]
     reference = stationary(np.random.default_rng([SEED, 0]), REFERENCE_ROWS)
     with talk(way) as method:
-        for window in sorted(windows, reverse=True):
-            # The longest windows have the fewest looks: whoever is slow has at least those.
-            if time.monotonic() > end:
-                found.late = f"no time for windows of {window} rows and less"
-                break
-            if window not in _LENGTHS.get(way.name, windows):
-                continue
+        for window in windows:
+            half_s = budget_s / (2 * len(windows))
             method.fit(COLUMNS, reference, {**(way.options or {}), **_options(way), "window": window})
-            maxima = _maxima(method, window, calibrating, budget_s / (2 * len(windows)), decides=way.name == OUTRIDER)
+            maxima = _maxima(method, window, calibrating, half_s, decides=way.name == OUTRIDER)
             limits = np.zeros(maxima.shape[1]) + 0.5 if way.name == OUTRIDER else thresholds(maxima, RATE)
-            found.calibrated[window] = len(maxima)
-            found.rates[window] = alarm_rate(maxima, limits)
-            for change in CHANGES:
-                if time.monotonic() > end:
-                    found.late = f"no time for {change} and after, windows of {window} rows"
-                    break
-                rows = [_delay(method, change, window, limits, run) for run in range(runs)]
-                told = [one for one in rows if one == one]  # noqa: PLR0124 - false alarms are NaN
+            found.calibrated[window], found.rates[window] = len(maxima), alarm_rate(maxima, limits)
+            rows: list[list[float]] = []
+            end = time.monotonic() + half_s
+            while len(rows) < runs and (len(rows) < FEWEST_RUNS or time.monotonic() < end):
+                rows.append([_delay(method, way, change, window, limits, len(rows)) for change in CHANGES])
+            found.runs[window] = len(rows)
+            for change, delays in zip(CHANGES, zip(*rows, strict=True), strict=True):
+                told = [one for one in delays if one == one]  # noqa: PLR0124 - false alarms are NaN
                 found.delays.setdefault(change, {})[window] = median(told) if told else float("nan")
     return found
 
@@ -110,12 +109,14 @@ def _maxima(method: Talk, window: int, calibrating: int, budget_s: float, *, dec
     return np.array(maxima)
 
 
-def _delay(method: Talk, change: str, window: int, limits: NDArray[np.float64], run: int) -> float:
+def _delay(method: Talk, way: Way, change: str, window: int, limits: NDArray[np.float64], run: int) -> float:
     source = source_of(change, run)
     before = BEFORE + int(source.integers(BEFORE))
     rows = changed(CHANGES[change], source, before, RUN_ROWS - 2 * BEFORE)
-    every, statistics = method.statistics(rows, window, limits)
-    return delay(first_alarm(statistics, limits), every, before)
+    # What has no memory need not see the windows that end before the change.
+    start = max(0, before - _MEMORY.get(way.name, 0)) // window * window
+    every, statistics = method.statistics(rows[:, start:], window, limits)
+    return delay(first_alarm(statistics, limits), every, before - start)
 
 
 def run(ways: Sequence[Way], windows: Sequence[int], runs: int, calibrating: int, budget_s: float) -> bool:
@@ -128,8 +129,12 @@ def run(ways: Sequence[Way], windows: Sequence[int], runs: int, calibrating: int
         except UnavailableError as reason:
             return reason
 
-    print(f"Rows until flagged (median of {runs} runs; in brackets the best window), false alarms in about {RATE:.0%} of")
-    print(f"{calibrating} stationary runs of {RUN_ROWS:,} rows; 'never': in less than half of the runs\n", flush=True)
+    print(
+        f"Rows until flagged: median of at most {runs} runs, in brackets the best window; 'never': in less than half of the runs."
+    )
+    print(
+        f"False alarms in about {RATE:.0%} of runs of {RUN_ROWS:,} rows, by {calibrating} of them if there was time\n", flush=True
+    )
     with ThreadPoolExecutor(2) as pool:
         for way, found in zip(ways, pool.map(one, ways), strict=True):
             if isinstance(found, UnavailableError):
@@ -145,8 +150,9 @@ def _print(results: Mapping[str, Power]) -> None:
     lines += [[change, *(_cell(*power.best(change)) for power in results.values())] for change in CHANGES]
     rates = [" ".join(f"{rate:.0%}" for rate in power.rates.values()) for power in results.values()]
     lines.append(["false alarms, by window", *rates])
-    runs = [" ".join(str(count) for count in power.calibrated.values()) for power in results.values()]
-    lines.append(["stationary runs, by window", *runs])
+    calibrated = [" ".join(map(str, power.calibrated.values())) for power in results.values()]
+    lines.append(["stationary runs, by window", *calibrated])
+    lines.append(["runs of each change, by window", *(" ".join(map(str, power.runs.values())) for power in results.values())])
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
     for line in lines:
         print(
@@ -154,9 +160,6 @@ def _print(results: Mapping[str, Power]) -> None:
                 cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(line, widths, strict=True))
             )
         )
-    for name, power in results.items():
-        if power.late:
-            print(f"{name}: {power.late}")
     print(flush=True)
 
 

@@ -23,7 +23,9 @@ PLAIN, BURSTY, DAILY = "plain", "bursty", "daily"
 KINDS = (PLAIN, BURSTY, DAILY)
 HOURS = 24
 TRAINING_DAYS = 14
-TRAINING_ROWS = 60 * HOURS * TRAINING_DAYS
+TRAINING_ROWS = 20_000
+HOUR_ROWS = 120
+"""Of a daily training."""
 LEAN = 0.6
 LONGEST_BURST = 50
 
@@ -38,8 +40,7 @@ def training(blocks: Sequence[Block], kind: str, seed: int) -> Matrix:
     source = np.random.default_rng([seed, 0])
     if kind != DAILY:
         return _rows(blocks, source, TRAINING_ROWS, math.nan)
-    share = TRAINING_ROWS // HOURS // TRAINING_DAYS
-    hours = [_rows(blocks, source, share, hour) for _ in range(TRAINING_DAYS) for hour in range(HOURS)]
+    hours = [_rows(blocks, source, HOUR_ROWS, hour) for _ in range(TRAINING_DAYS) for hour in range(HOURS)]
     return np.concatenate(hours, axis=1)
 
 

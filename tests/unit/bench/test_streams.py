@@ -10,6 +10,7 @@ from tests.bench.detect.columns import Block, made
 from tests.bench.detect.streams import (
     BURSTY,
     DAILY,
+    HOUR_ROWS,
     HOURS,
     KINDS,
     PLAIN,
@@ -75,7 +76,7 @@ def test_leaning_ranks_have_their_distribution_function() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_has_the_margins_of_the_pool(kind: str) -> None:
     rows = training([LINE], kind, 1)
-    assert rows.shape == (2, TRAINING_ROWS)
+    assert rows.shape == (2, 14 * HOURS * HOUR_ROWS if kind == DAILY else TRAINING_ROWS)
     assert rows[0].mean() == pytest.approx(499.5, abs=10)
     assert rows[0].std() == pytest.approx(LINE.pool[0].std(), abs=6)
 
