@@ -188,14 +188,14 @@ class _CategoryCheck(_Check):
 
     def run(self, values: Values, found: dict[tuple[str, str], int]) -> Values:
         wrong = 0
-        if values.dtype.kind != "f":
-            try:
-                if self.common.issuperset(values.tolist()):
-                    return values
-            except TypeError:  # something that can't be hashed, such as a list: no category
-                values, wrong = _without_containers(values)
-                _add(found, self.name, TYPE, wrong)
-        counts, missing = tally(values)
+        try:
+            if values.dtype.kind != "f" and self.common.issuperset(values.tolist()):
+                return values
+            counts, missing = tally(values)
+        except TypeError:  # something that can't be hashed, such as a list: no category
+            values, wrong = _without_containers(values)
+            _add(found, self.name, TYPE, wrong)
+            counts, missing = tally(values)
         unseen = sum(count for text, count in counts.items() if text not in self.known)
         _add(found, self.name, UNSEEN_CATEGORY, unseen)
         if not self.nullable:

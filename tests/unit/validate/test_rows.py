@@ -100,6 +100,13 @@ def test_a_value_that_is_a_list_keeps_rows_in_line() -> None:
     assert len(scores.anomaly) == 3
 
 
+def test_a_list_behind_an_unseen_value_is_no_fault() -> None:
+    # The first unknown value ends the search for others, so that the list is only met when values are counted.
+    found = checked(kind=["z", ["x"]], age=[40.0] * 2, pay=[4e3] * 2, code=[1, 1], flag=[True, True])
+    assert found.violations[("kind", "type")] == 1
+    assert found.violations[("kind", "unseen_category")] == 1
+
+
 def test_batch_without_features_has_no_scores() -> None:
     outputs = Side(("y",), (np.zeros(2),), 2)
     found, scores = RowScorer(schema()).score(Checker(schema()).check(Batch("test", "", "", NOTHING, outputs)))
