@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agent.joint.anomaly import Threshold
+from agent.joint.subspace import VARIANCE
 from agent.profile.chunks import Chunks, describe, doubt
-from agent.profile.format import Categories, ColumnProfile, Numeric, Profile, Summarised
+from agent.profile.format import Categories, ColumnProfile, Numeric, Profile, Structure, Summarised
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 16
@@ -159,6 +161,12 @@ def _summarised(summarised: Summarised) -> str:
     return f"{escape(summarised.column)}: {kind}{of}, watched by its {', '.join(summarised.measures)}"
 
 
+def _rows(structure: Structure) -> str:
+    threshold = Threshold(structure.rows, tuple(structure.ranks), tuple(structure.scores)).at(0.999)
+    shape = f"{structure.kept} of {len(structure.design)} components hold {VARIANCE:.0%} of the variance"
+    return f"rows: scored by {len(structure.columns)} features; {shape}; one in 1,000 is stranger than {threshold:.2f}"
+
+
 def _chunks(profile: Profile) -> list[str]:
     chunks = Chunks.of(profile)
     if profile.chunks is None or chunks is None:
@@ -188,6 +196,8 @@ def _habits(profile: Profile, chunks: Chunks) -> Iterator[tuple[float, str]]:
 def _footer(profile: Profile) -> list[str]:
     lines = [_summarised(summarised) for summarised in profile.summaries]
     lines += _chunks(profile)
+    if profile.structure is not None:
+        lines.append(_rows(profile.structure))
     if profile.performance:
         lines.append("performance: " + ", ".join(f"{p.measure} {p.value:.4g} ({p.rows:,} rows)" for p in profile.performance))
     strongest = sorted(profile.association, key=lambda item: -abs(item.value))[:5]

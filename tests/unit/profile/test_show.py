@@ -52,6 +52,11 @@ def test_wide_output_has_everything(profile: Profile) -> None:
     assert "prediction" in text
 
 
+def test_rows_as_wholes_are_described_where_they_are_scored(profile: Profile) -> None:
+    assert "rows: scored by 4 features; " in printed(profile, 160)
+    assert "rows: scored" not in printed(build({"a": [1.0, 2.0], "b": [1.0, 3.0]}), 160)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 99, 100, 120])
 def test_table_fits_the_terminal(width: int, profile: Profile) -> None:
     table = printed(profile, width).split("\n")[1:9]
