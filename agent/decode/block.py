@@ -184,8 +184,37 @@ def numbers(items: Sequence[Any]) -> Block:
                 pack = packers[len(names)]
                 return Block(names, True, len(items), b"".join([pack(*item.values()) for item in items]))
     except (struct.error, TypeError):
-        pass  # missing values, deeper arrays, or rows that differ: the careful way tells them apart
-    return table_of_rows(items)
+        pass  # missing values, deeper arrays, or rows that differ
+    return _with_missing(items) or table_of_rows(items)
+
+
+def _with_missing(items: Sequence[Any]) -> Block | None:
+    """Read rows of typed JSON some of whose values are missing; ``None`` where the careful way has to look."""
+    kind = type(items[0]) if items else None
+    if kind not in (list, dict) or set(map(type, items)) != {kind}:
+        return None
+    width = len(items[0])
+    names: int | tuple[str, ...] = width
+    rows = items
+    if kind is dict:
+        names = tuple(items[0])
+        if not all(map(names.__eq__, map(tuple, items))):
+            return None
+        rows = [item.values() for item in items]
+    elif set(map(len, items)) != {width}:
+        return None
+    packed = pack_rows(rows, width)
+    return Block(names, True, len(items), packed) if packed is not None else None
+
+
+def pack_rows(rows: Iterable[Iterable[float | None]], width: int) -> bytes | None:
+    """Pack rows of numbers, missing as NaN, whose lengths are known; ``None`` for arrays and numbers beyond float64."""
+    packers[width]  # refuses too many columns, and none
+    try:
+        flat = np.array(list(chain.from_iterable(rows)), dtype=np.float64)  # numpy takes None for NaN
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return flat.tobytes() if flat.ndim == 1 else None
 
 
 def _one_row(row: Any) -> Block:
@@ -238,7 +267,9 @@ def table_of_rows(items: Sequence[Any]) -> Block:
         raise NotObserved("table", "no_rows")
     kinds = set(map(type, items))
     if kinds == {list}:
-        rows: Sequence[Row] = [_flat_row(item) for item in items]
+        rows: Sequence[Row] = items
+        if not SCALARS.issuperset(map(type, chain.from_iterable(items))):
+            rows = [_flat_row(item) for item in items]
         width = len(rows[0])
         if any(len(row) != width for row in rows):
             raise DecodeError("table", "ragged")
@@ -330,7 +361,10 @@ def block_of(names: int | tuple[str, ...], rows: Sequence[Row]) -> Block:
     try:
         return Block(names, True, len(rows), b"".join(starmap(pack, rows)))
     except (struct.error, OverflowError):
-        return Block(names, True, len(rows), b"".join([pack(*map(as_float, row)) for row in rows]))
+        packed = pack_rows(rows, width)
+        if packed is None or len(packed) != 8 * width * len(rows):
+            packed = b"".join([pack(*map(as_float, row)) for row in rows])
+        return Block(names, True, len(rows), packed)
 
 
 def _flat_row(row: list[Any]) -> list[Any]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from agent.batch import Table, TensorType
 from agent.decode.arrays import MAX_FLATTENED, table_of
 from agent.decode.block import Block, scalars_repeated, table_of_columns, table_of_rows
-from agent.decode.json_arrays import LARGE_BODY, first_of, read_large, rows_in
+from agent.decode.json_arrays import LARGE_BODY, first_of, holds_texts, read_large, rows_in
 from agent.decode.json_nested import NotRegular, Path, members_of, nested_numbers, prove_regular, shape_in
 from agent.decode.tensors import joined
 
@@ -32,7 +32,9 @@ _Found = dict[str, list[tuple[NDArray[np.float64], tuple[int, ...]]]]
 
 def may_be_large(body: bytes) -> bool:
     """Tell whether `large_table` is worth a try."""
-    return len(body) >= LARGE_BODY and (body.find(b"[{", 0, 1024) < 0 or body.count(b"{") * LARGE_RECORD <= len(body))
+    if len(body) < LARGE_BODY or holds_texts(body):
+        return False
+    return body.find(b"[{", 0, 1024) < 0 or body.count(b"{") * LARGE_RECORD <= len(body)
 
 
 def large_table(body: bytes, *paths: Sequence[str]) -> Block | None:

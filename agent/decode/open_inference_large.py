@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agent.batch import TensorType
 from agent.decode.block import Block
-from agent.decode.json_arrays import brackets_beside, numbers_in, read_large
+from agent.decode.json_arrays import brackets_beside, holds_texts, numbers_in, read_large
 from agent.decode.json_nested import NotRegular, Path, is_deep, nested_numbers, prove_regular
 from agent.decode.tensors import Part, block_of_columns, shape_of
 
@@ -20,12 +20,12 @@ FIRST_ONLY = ("np", "str")
 
 def large_inputs(body: bytes) -> Block | None:
     """Read a request's tensors; ``None`` where the complete way has to look."""
-    return read_large(body, partial(_inputs, body))
+    return None if holds_texts(body) else read_large(body, partial(_inputs, body))
 
 
 def large_outputs(body: bytes) -> Block | None:
     """Read a response's tensors; ``None`` where the complete way has to look."""
-    return read_large(body, partial(_outputs, body))
+    return None if holds_texts(body) else read_large(body, partial(_outputs, body))
 
 
 def _most(body: bytes) -> int:

@@ -46,6 +46,35 @@ def test_numbers_are_packed_rows(read: Any, items: list[Any], names: Any, rows: 
     assert values_of(block) == rows
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        [[1.5, None], [None, 2.5]],
+        [{"a": 1.5, "b": None}, {"a": None, "b": 2.5}],
+        [{"a": 1.5, "b": None}, {"b": None, "a": 2.5}],
+        [{"a": 1.5}, {"a": None, "b": 2.5}],
+        [[[1.5, None]], [[2.5, 3.5]]],
+        [[[1.5]], [[None]]],
+        [None, 1.5],
+    ],
+)
+def test_numbers_with_missing_values_are_read_as_any_json_is(items: list[Any]) -> None:
+    read, expected = numbers(items), table_of_rows(items)
+    assert (read.names, read.numeric, read.rows) == (expected.names, True, expected.rows)
+    assert values_of(read) == values_of(expected)
+
+
+@pytest.mark.parametrize("items", [[[1.5, None], [2.5]], [[None, 1.5], {"1": None, "2": 2.5}], [[None], 1.5]])
+def test_rows_with_missing_values_that_are_no_table_are_refused(items: list[Any]) -> None:
+    with pytest.raises(DecodeError):
+        numbers(items)
+
+
+def test_whole_numbers_of_any_size_beside_missing_values() -> None:
+    block = table_of_rows([[2**70, None], [-(10**400), 3]])
+    assert values_of(block) == [(2.0**70, None), (-math.inf, 3.0)]
+
+
 def test_anything_else_than_numbers_stays_as_it_is() -> None:
     block = table_of_rows([["a", True, 1, 2.5, None]])
     assert not block.numeric

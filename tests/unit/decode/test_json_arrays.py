@@ -12,7 +12,7 @@ import pytest
 from agent.decode import json_arrays
 from agent.decode.block import Block, table_of_rows
 from agent.decode.gather import side
-from agent.decode.json_arrays import MAX_KEPT, large_rows, read_large
+from agent.decode.json_arrays import MAX_KEPT, holds_texts, large_rows, read_large
 from tests.exchanges import as_lists
 
 
@@ -112,6 +112,35 @@ def test_a_parser_of_a_huge_body_is_not_kept() -> None:
     body = b'{"instances": [1], "x": "%s"}' % (b"x" * MAX_KEPT)
     assert isinstance(large_rows(body, ("instances",)), Block)
     assert not json_arrays._spare
+
+
+@pytest.mark.parametrize(
+    ("data", "beside", "is_parsed"),
+    [
+        ([[1.5, 2.5]] * 5000, None, True),
+        ([[1.5, None]] * 5000, None, False),
+        ([[1.5, "red"]] * 5000, None, False),
+        ([1.5, *[[2.5]] * 5000], [None] * 5000, False),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", " , "])
+def test_what_no_array_of_numbers_is_read_from_is_not_parsed(data: Any, beside: Any, is_parsed: bool, separator: str) -> None:
+    body = json.dumps({"id": None, "instances": data, "signature_name": beside}, separators=(separator, ":")).encode()
+    met: list[int] = []
+
+    def meet(_: Any, brackets: int) -> None:
+        met.append(brackets)
+
+    if not holds_texts(body):
+        read_large(body, meet)
+    assert bool(met) == is_parsed
+
+
+def test_a_missing_value_beside_the_numbers_does_not_matter() -> None:
+    body = json.dumps({"instances": [[1.5] * 2000], "a": "x" * 8000, "id": None, "b": "x" * 16_000}).encode()
+    block = large_rows(body, ("instances",))
+    assert block is not None
+    assert block.width == 2000
 
 
 def test_no_part_of_the_body_is_kept() -> None:
