@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 from typing import Any
@@ -301,3 +302,27 @@ def test_nothing_of_a_payload_ends_in_a_counter() -> None:
     ]
     result = Decoder().decode(exchanges)
     assert secret not in repr((result.undecoded, result.unobserved, result.decoded, result.rows, result.routes))
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_collection_pauses_and_is_as_before_then(collects: bool) -> None:
+    seen: list[str] = []
+    exchange = json_exchange("/v1/models/m:predict", {"instances": [["a"]] * 20_000}, {"predictions": [1]})
+
+    def note(phase: str, _info: dict[str, int]) -> None:
+        seen.append(phase)
+
+    was = gc.isenabled()
+    decoder = Decoder()
+    try:
+        gc.callbacks.append(note)
+        (gc.enable if collects else gc.disable)()
+        seen.clear()
+        result = decoder.decode([exchange])
+        passes = len(seen)
+        assert gc.isenabled() == collects
+    finally:
+        gc.callbacks.remove(note)
+        (gc.enable if was else gc.disable)()
+    assert result.rows == {"kserve-v1": 20_000}
+    assert passes <= 4  # one before, one behind it; 20,000 lists would be 28
