@@ -12,6 +12,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from agent.anomalies import Anomaly, RowWatch
 from agent.batch import NOTHING, Batch, Side
 from agent.config import Settings
@@ -35,6 +37,8 @@ from agent.window.state import load, save
 from agent.window.strangest import StrangeRow
 
 log = logging.getLogger("outrider.monitor")
+
+_STREAKS = msgspec.msgpack.Decoder(Streaks)
 
 _UNMATCHED_CALLS = 20
 """So many calls to unknown paths, and nothing read so far, look like a route that was not configured."""
@@ -257,7 +261,7 @@ class Pipeline:
         if self._ring is None or not self._settings.state_dir:
             return
         try:
-            save(self._ring, self._settings.state_dir)
+            save(self._ring, self._settings.state_dir, msgspec.msgpack.encode(self._streaks))
         except (OSError, OutriderError) as error:
             self._fault("state", quiet=True)
             self._say_once("state", "the state can't be saved; going on without reason=%r", str(error))
@@ -266,9 +270,11 @@ class Pipeline:
         if self._ring is None:
             return
         try:
-            if load(self._ring, self._settings.state_dir):
+            notes = load(self._ring, self._settings.state_dir)
+            if notes is not None:
+                self._streaks = _STREAKS.decode(notes)
                 log.info("took up the window of the last run dir=%s", self._settings.state_dir)
-        except (OSError, OutriderError) as error:
+        except (OSError, OutriderError, msgspec.DecodeError) as error:
             self._fault("state", quiet=True)
             log.warning("the saved state can't be used; starting with an empty window reason=%r", str(error))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agent.evaluate.report import Decision
 from agent.evaluate.rule import CALM, QUARTER, STILL, Rule
-from agent.stats.columnar.effect import Effect
+from agent.stats.drift.effect import Effect
 
 _ORDER = {decision: rank for rank, decision in enumerate(Decision)}
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from agent.evaluate.columns import ColumnReports
 from agent.evaluate.decide import Key, Streak, Streaks, worst
-from agent.evaluate.report import BEFORE, SEASON, TRAINING, Report
+from agent.evaluate.relations import relate
+from agent.evaluate.report import BEFORE, SEASON, TRAINING, RelationReport, Report
 from agent.evaluate.rule import Rule
 from agent.evaluate.search import Family, search
 from agent.evaluate.table import CATEGORY, NUMERIC, statistics_of
@@ -60,15 +61,18 @@ def evaluate(
     evaluation = streaks.evaluations + 1
     reports = ColumnReports(window, schema, rule, violations)
     scores: dict[Key, Streak] = dict(streaks.scores)
+    relations: list[RelationReport] = []
     if schema is not None and window.panes is not None:
         tolerated = tolerated or Tolerated(rule, schema)
         taken = lengths(len(window.starts_ns))
         spread = _spread(window)
         current = suffixes(window.panes, taken)
         families = _families(window, current, spread, rule, tolerated)
-        reports.see(current, spread, spans_s(window.starts_ns, window.end_ns, taken))
+        spans = spans_s(window.starts_ns, window.end_ns, taken)
+        reports.see(current, spread, spans)
         for finding in search(families, rule, len(taken)):
             reports.add(finding, scores)
+        relations = relate(window.relations(), schema, rule, taken, spans, scores)
     columns = reports.result()
     report = Report(
         time_ns=now_ns,
@@ -78,8 +82,9 @@ def evaluate(
         model=schema.model if schema is not None else "",
         version=schema.version if schema is not None else "",
         evaluation=evaluation,
-        decision=worst(column.decision for column in columns),
+        decision=worst([*(column.decision for column in columns), *(relation.decision for relation in relations)]),
         columns=columns,
+        relations=relations,
     )
     return report, Streaks(evaluation, {key: streak for key, streak in scores.items() if streak.run or streak.raised})
 

@@ -90,6 +90,38 @@ class ColumnReport(msgspec.Struct, frozen=True):
     """Rows that broke the schema since the start, by kind."""
 
 
+class RelationReport(msgspec.Struct, frozen=True):
+    """Something of how columns go together that moved, or might have.
+
+    Parameters
+    ----------
+    kind
+        ``correlation`` of two columns, ``association`` of a feature with the prediction, or ``discrepancy`` of all columns
+        together.
+    columns
+        Their names; a category of a column is named ``country=DE``. Empty for the discrepancy.
+    decision, reason
+        As those of columns.
+    before, now
+        Pearson's r of ranks within training's bounds, or the uncertainty coefficient; ``None`` for the discrepancy.
+    value, lower, threshold, streak, rows, span_s
+        As in `Score`. The discrepancy is in units of the shift of one column by a quarter of its standard deviation.
+    """
+
+    kind: str
+    columns: list[str]
+    decision: Decision
+    reason: str
+    before: float | None
+    now: float | None
+    value: float
+    lower: float
+    threshold: float | None
+    streak: int
+    rows: int
+    span_s: float
+
+
 class Report(msgspec.Struct, frozen=True):
     """All columns at one moment."""
 
@@ -103,5 +135,7 @@ class Report(msgspec.Struct, frozen=True):
     """How many evaluations there were since the start, this one included."""
     decision: Decision
     columns: list[ColumnReport]
+    relations: list[RelationReport] = []
+    """How columns go together: what moved for certain, the strongest first, and the discrepancy of the whole."""
     reason: str = ""
     """One plain sentence where there is no decision about the window as a whole: what is missing; else empty."""

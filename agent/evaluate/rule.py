@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +11,11 @@ from agent.evaluate.table import STATISTICS
 from agent.tolerance_language import Tolerances
 
 DAY_S = 86_400.0
+
+RELATIONS = ("correlation", "association", "discrepancy")
+"""What is told of how columns go together, by the names of their tolerances."""
+
+_NAMES = tuple(statistic.name for statistic in STATISTICS)
 
 CALM = 0.8
 """A drifted score is calm again below this part of its tolerance: one that stands at the tolerance must not come and go."""
@@ -41,7 +45,7 @@ class Rule:
     looks
         Evaluations in a day.
     thresholds
-        The tolerance of each statistic, by its name in `agent.evaluate.table.STATISTICS`.
+        The tolerance of each statistic, by its name in `agent.evaluate.table.STATISTICS`, and of `RELATIONS`.
     own
         Tolerances of single columns, by pattern; the last that fits counts.
     against
@@ -59,7 +63,7 @@ class Rule:
     @classmethod
     def from_settings(cls, settings: Settings) -> Rule:
         """Take the rule from the configuration."""
-        thresholds = {statistic.name: float(getattr(settings, statistic.setting)) for statistic in STATISTICS}
+        thresholds = {name: float(getattr(settings, name)) for name in (*_NAMES, *RELATIONS)}
         return cls(
             settings.min_rows,
             settings.consecutive,
@@ -86,7 +90,7 @@ class Rule:
         return found
 
     def level(self, scores: int, found: int = 1) -> float:
-        """Give the error that one score may spend at one look.
+        """Give the error that the score of a column may spend at one look.
 
         ``alpha / looks * found / scores``: every day the error is spent in equal parts on the looks of the day, so false alarms
         are as rare in the tenth year as on the first day, and so is power. Within a look Benjamini and Hochberg's rule: where
@@ -116,7 +120,3 @@ class Rule:
         """
         scores = max(1, scores)
         return self.alpha / self.looks * min(max(1, found), scores) / scores
-
-    def is_finite(self, threshold: float) -> bool:
-        """Whether a statistic with this tolerance can decide at all."""
-        return math.isfinite(threshold)

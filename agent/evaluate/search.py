@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.evaluate.decide import Strongest, Verdict, strongest, verdict
+from agent.evaluate.relations import SHARE
 from agent.evaluate.rule import CALM, LIKELY, Rule
 from agent.evaluate.table import Statistic
 from agent.evaluate.view import View
-from agent.stats.columnar.effect import Effect
+from agent.stats.drift.effect import Effect
 
 _ROUNDS = 3
 """How often the level is raised for what was found: Benjamini and Hochberg's search from below, cut short."""
@@ -69,7 +70,7 @@ def search(families: Sequence[Family], rule: Rule, stretches: int) -> list[Findi
     found = 1
     findings: list[Finding] = []
     for _ in range(_ROUNDS):
-        level = rule.level(scores, found)
+        level = (1 - SHARE) * rule.level(scores, found)
         findings = [_finding(family, level, rule) for family in families]
         exceeding = sum(int(finding.verdict.exceeds.sum()) for finding in findings)
         if exceeding <= found:

@@ -11,24 +11,24 @@ from numpy.typing import ArrayLike
 
 from agent.evaluate.view import NumericView, View
 from agent.sketch.frame import NumericFrame
-from agent.stats.columnar.binned import Binned
-from agent.stats.columnar.chi_square import chi_square
-from agent.stats.columnar.cramer_von_mises import cramer_von_mises
-from agent.stats.columnar.distinct_change import distinct_change
-from agent.stats.columnar.effect import Effect
-from agent.stats.columnar.hellinger import hellinger
-from agent.stats.columnar.jensen_shannon import jensen_shannon
-from agent.stats.columnar.kolmogorov_smirnov import kolmogorov_smirnov
-from agent.stats.columnar.l_infinity import l_infinity
-from agent.stats.columnar.mean_shift import mean_shift
-from agent.stats.columnar.missing_share import missing_share
-from agent.stats.columnar.out_of_range_share import out_of_range_share
-from agent.stats.columnar.psi import psi
-from agent.stats.columnar.shares import Counts
-from agent.stats.columnar.total_variation import total_variation
-from agent.stats.columnar.unseen_share import unseen_share
-from agent.stats.columnar.variance_shift import variance_shift
-from agent.stats.columnar.wasserstein import wasserstein
+from agent.stats.drift.binned import Binned
+from agent.stats.drift.chi_square import chi_square
+from agent.stats.drift.cramer_von_mises import cramer_von_mises
+from agent.stats.drift.distinct_change import distinct_change
+from agent.stats.drift.effect import Effect
+from agent.stats.drift.hellinger import hellinger
+from agent.stats.drift.jensen_shannon import jensen_shannon
+from agent.stats.drift.kolmogorov_smirnov import kolmogorov_smirnov
+from agent.stats.drift.l_infinity import l_infinity
+from agent.stats.drift.mean_shift import mean_shift
+from agent.stats.drift.missing_share import missing_share
+from agent.stats.drift.out_of_range_share import out_of_range_share
+from agent.stats.drift.psi import psi
+from agent.stats.drift.shares import Counts
+from agent.stats.drift.total_variation import total_variation
+from agent.stats.drift.unseen_share import unseen_share
+from agent.stats.drift.variance_shift import variance_shift
+from agent.stats.drift.wasserstein import wasserstein
 
 NUMERIC = "numeric"
 CATEGORY = "category"

@@ -14,15 +14,17 @@ from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.categorical import CategorySketch
 from agent.sketch.numeric import NumericSketch
 from agent.sketch.wire import pack_counts, read, unpack_counts
+from agent.window.relations import RelationsSketch
 
 Sketch = NumericSketch | CategorySketch
 
 
-class _Wire(msgspec.Struct, array_like=True, tag="pane/2", frozen=True, gc=False):
+class _Wire(msgspec.Struct, array_like=True, tag="pane/3", frozen=True, gc=False):
     start_ns: int
     end_ns: int
     rows: int
     outside: bytes
+    relations: msgspec.Raw
     sketches: list[msgspec.Raw]
 
 
@@ -63,17 +65,20 @@ class Pane:
         Whose columns to sketch.
     start_ns, end_ns
         The stretch, wall clock: from `start_ns` until just before `end_ns`.
+    stride
+        Of how many rows one is looked at for how columns go together: what `RelationsSketch.next_stride` of the last pane says.
     """
 
-    __slots__ = ("end_ns", "outside", "rows", "schema", "sketches", "start_ns")
+    __slots__ = ("end_ns", "outside", "relations", "rows", "schema", "sketches", "start_ns")
 
-    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0) -> None:
+    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0, stride: int = 1) -> None:
         self.schema = schema
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.rows = 0
         self.outside: NDArray[np.int64] = np.zeros(len(schema.columns), dtype=np.int64)
         """Rows with a number beyond the range of training, one per column of the schema."""
+        self.relations = RelationsSketch(schema, stride)
         self.sketches: tuple[Sketch | None, ...] = tuple(sketch_for(column) for column in schema.columns)
 
     def update(self, checked: Checked) -> None:
@@ -82,6 +87,7 @@ class Pane:
         for sketch, values in zip(self.sketches, checked.values, strict=True):
             if sketch is not None and values is not None:
                 sketch.update(values)
+        self.relations.update(checked)
         if checked.violations:
             self._count_outside(checked.violations)
 
@@ -96,6 +102,7 @@ class Pane:
             raise OutriderError("panes of different schemas can't be added up")
         for mine, theirs in zip(self.sketches, other.sketches, strict=True):
             add(mine, theirs)
+        self.relations.merge(other.relations)
         self.outside += other.outside
         self.rows += other.rows
         self.start_ns = min(self.start_ns, other.start_ns)
@@ -112,7 +119,8 @@ class Pane:
         raw = [
             msgspec.Raw(b"\xc0" if sketch is None else sketch.to_bytes()) for sketch in self.sketches
         ]  # c0 is MessagePack's nil
-        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, pack_counts(self.outside), raw))
+        relations = msgspec.Raw(self.relations.to_bytes())
+        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, pack_counts(self.outside), relations, raw))
 
     @classmethod
     def from_bytes(cls, data: bytes, schema: Schema) -> Pane:
@@ -125,6 +133,7 @@ class Pane:
         pane.schema = schema
         pane.start_ns, pane.end_ns, pane.rows = wire.start_ns, wire.end_ns, wire.rows
         pane.outside = unpack_counts(wire.outside, len(columns), "pane")
+        pane.relations = RelationsSketch.from_bytes(bytes(wire.relations), schema)
         pane.sketches = tuple(_sketch_from(bytes(raw), column) for raw, column in zip(wire.sketches, columns, strict=True))
         return pane
 
@@ -132,6 +141,11 @@ class Pane:
 def column_of(data: bytes, column: ColumnSchema, place: int) -> Sketch | None:
     """Read one column's sketch out of what `Pane.to_bytes` wrote. Cost: 10 µs and 0.1 µs per column of the pane."""
     return _sketch_from(bytes(read(_DECODER, data, "pane").sketches[place]), column)
+
+
+def relations_of(data: bytes, schema: Schema) -> RelationsSketch:
+    """Read how columns go together out of what `Pane.to_bytes` wrote."""
+    return RelationsSketch.from_bytes(bytes(read(_DECODER, data, "pane").relations), schema)
 
 
 def _sketch_from(data: bytes, column: ColumnSchema) -> Sketch | None:

@@ -9,7 +9,7 @@ then moves in steps of a group, at most a sixtieth of the window, and memory doe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -25,7 +25,8 @@ from agent.sketch.summary import Summary
 from agent.sketch.wire import read
 from agent.window.history import History, HistoryWire
 from agent.window.layout import Layout
-from agent.window.pane import Pane, Sketch, add, column_of, sketch_for
+from agent.window.pane import Pane, Sketch, add, column_of, relations_of, sketch_for
+from agent.window.relations import RelationsSketch
 
 SLOTS = 60
 """Closed panes, or groups of them, that a ring keeps: 2.3 KB per numeric column each."""
@@ -56,6 +57,8 @@ class Window:
         The same hours of earlier days, likewise.
     summary
         Gives one column by its place in `Schema.columns`, ``None`` where it is not compared. Until the ring takes more rows.
+    relations
+        Gives how columns go together in each pane, oldest first. Until the ring takes more rows.
     """
 
     start_ns: int
@@ -67,6 +70,7 @@ class Window:
     before: Frames | None
     season: Frames | None
     summary: Callable[[int], Summary | None]
+    relations: Callable[[], Sequence[RelationsSketch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,7 @@ class Ring:
             before=self._history.before(),
             season=self._history.same_hours(start_ns, end_ns),
             summary=self._summary,
+            relations=self._relations,
         )
 
     def _summary(self, place: int) -> Summary | None:
@@ -195,6 +200,12 @@ class Ring:
         if self._current is not None:
             add(whole, self._current.sketches[place])
         return whole.result()
+
+    def _relations(self) -> list[RelationsSketch]:
+        panes = [relations_of(slot.pane, self.schema) for slot in self._slots]
+        if self._current is not None and self._current.rows:
+            panes.append(self._current.relations)
+        return panes
 
     def totals(self) -> dict[str, BinTotals]:
         """Give counts by column since the start, whatever has left the window; a saved state's counts are in them."""
@@ -234,7 +245,8 @@ class Ring:
             current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns)
         elif start_ns > current.start_ns:
             self._close(current)
-            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns)
+            stride = current.relations.next_stride
+            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns, stride)
             self._evict(current.end_ns - self.panes * self.pane_ns)
         elif start_ns < current.start_ns - self.pane_ns:
             self._move(current, start_ns - current.start_ns)

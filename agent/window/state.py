@@ -1,7 +1,8 @@
 """The window on disk, so that a restarted pod goes on where it stopped.
 
-One file, `FILE`: a line with the layout's version, the SHA-256 of all that follows, then MessagePack: the schema's fingerprint
-and the ring. It is written to a file beside it, flushed to the disk and renamed, so there is always a whole one.
+One file, `FILE`: a line with the layout's version, the SHA-256 of all that follows, then MessagePack: the schema's fingerprint,
+the ring, and what the evaluation wants to remember. It is written to a file beside it, flushed to the disk and renamed, so there
+is always a whole one.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from agent.window.ring import Ring
 
 FILE = "window.state"
 
-_MAGIC = b"outrider-state/1\n"
+_MAGIC = b"outrider-state/2\n"
 _DIGEST_BYTES = 32
 
 
 class _Content(msgspec.Struct, array_like=True, frozen=True, gc=False):
     fingerprint: bytes
     ring: bytes
+    notes: bytes
 
 
 _DECODER = msgspec.msgpack.Decoder(_Content)
@@ -47,15 +49,24 @@ def fingerprint(schema: Schema) -> bytes:
     return sha256(msgspec.msgpack.encode([schema.model, schema.version, parts])).digest()
 
 
-def save(ring: Ring, directory: str | Path) -> None:
+def save(ring: Ring, directory: str | Path, notes: bytes = b"") -> None:
     """Write a ring to a directory, which is made if it is not there.
+
+    Parameters
+    ----------
+    ring
+        The panes.
+    directory
+        Where to.
+    notes
+        Anything that goes with them; `load` gives it back.
 
     Raises
     ------
     OutriderError
         If the disk does not take it; the last state is then still there.
     """
-    content = msgspec.msgpack.encode(_Content(fingerprint(ring.schema), ring.to_bytes()))
+    content = msgspec.msgpack.encode(_Content(fingerprint(ring.schema), ring.to_bytes(), notes))
     path = Path(directory) / FILE
     fresh = path.with_suffix(f".{os.getpid()}.new")
     try:
@@ -69,13 +80,13 @@ def save(ring: Ring, directory: str | Path) -> None:
         raise OutriderError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
-def load(ring: Ring, directory: str | Path) -> bool:
+def load(ring: Ring, directory: str | Path) -> bytes | None:
     """Take up a saved state in a ring that has taken no rows yet.
 
     Returns
     -------
-    bool
-        False if there is no state.
+    bytes or None
+        The notes; ``None`` if there is no state.
 
     Raises
     ------
@@ -87,17 +98,18 @@ def load(ring: Ring, directory: str | Path) -> bool:
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
     except OSError as error:
         raise OutriderError(f"{path}: can't be read: {error.strerror or error}") from error
     try:
-        ring.restore(_ring_of(data, ring.schema))
+        content = _content_of(data, ring.schema)
+        ring.restore(content.ring)
     except OutriderError as error:
         raise OutriderError(f"{path}: {error}") from error
-    return True
+    return content.notes
 
 
-def _ring_of(data: bytes, schema: Schema) -> bytes:
+def _content_of(data: bytes, schema: Schema) -> _Content:
     if not data.startswith(_MAGIC):
         raise OutriderError("is not a state of this version of Outrider")
     start = len(_MAGIC) + _DIGEST_BYTES
@@ -110,7 +122,7 @@ def _ring_of(data: bytes, schema: Schema) -> bytes:
         raise OutriderError(f"is not a state: {error}") from error
     if state.fingerprint != fingerprint(schema):
         raise OutriderError("belongs to another profile")
-    return state.ring
+    return state
 
 
 def _write_through(path: Path, data: bytes) -> None:

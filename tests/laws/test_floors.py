@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "clock", "exchange", "batch", "config", "spelling", "route_language", "tolerance_language", "log"}),
+    frozenset(
+        {"errors", "clock", "exchange", "batch", "config", "settings", "spelling", "route_language", "tolerance_language", "log"}
+    ),
     frozenset({"proxy"}),
     frozenset({"decode"}),
     frozenset({"sketch", "summarise", "joint"}),
@@ -23,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"stats"}),
     frozenset({"evaluate"}),
     frozenset({"export", "admin"}),
-    frozenset({"monitor", "pipeline", "anomalies", "warmup", "sidecar", "keeper", "demo", "cli", "suggest", "__main__"}),
+    frozenset({"monitor", "pipeline", "anomalies", "warmup", "sidecar", "keeper", "demo", "cli", "suggest", "compare", "__main__"}),
 )
 """From the bottom up. A part imports only from floors below its own."""
 

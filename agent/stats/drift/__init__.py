@@ -1,1 +1,1 @@
-"""Distances between the reference and the current window."""
+"""Distances between the reference and the current window, for all columns and scales at once."""

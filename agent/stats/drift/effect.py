@@ -1,4 +1,4 @@
-"""What every drift statistic answers: an effect size with a bound, or that it is undefined and why.
+"""What every drift statistic answers: effect sizes with their bounds, for as many comparisons as its arguments have.
 
 An effect says how far two distributions are apart, on a scale of its own that does not depend on the sample sizes. The
 lower bound says how far they are apart at least, at the level that was asked for. Only the bound decides.
@@ -6,68 +6,61 @@ lower bound says how far they are apart at least, at the level that was asked fo
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """An effect size and what the samples prove of it; all numbers are finite.
+    """Effect sizes and what the samples prove of them; every array float64 and of the arguments' common leading shape.
 
     Parameters
     ----------
     value
-        The point estimate. Signed (current minus reference) where the statistic says so.
+        The point estimates, finite, or NaN where the statistic is undefined. Signed (current minus reference) where the
+        statistic says so.
     lower
-        Lower confidence bound of the magnitude of the true effect: ``0 <= lower <= abs(value)``.
+        Lower confidence bound of the magnitude of the true effect: ``0 <= lower <= abs(value)``; NaN where `value` is.
     rows, reference_rows
-        How many values of the window and of training were compared.
+        How many values of the window and of training were compared: raw, not effective.
     p_value
-        Of the test that belongs to the statistic, ``None`` where there is none.
+        Of the test that belongs to the statistic, NaN where undefined; ``None`` where there is no such test.
     """
 
-    value: float
-    lower: float
-    rows: int
-    reference_rows: int
-    p_value: float | None = None
+    value: Floats
+    lower: Floats
+    rows: Floats
+    reference_rows: Floats
+    p_value: Floats | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Undefined:
-    """The statistic has no value for these samples.
-
-    Parameters
-    ----------
-    reason
-        A short plain phrase, such as ``no values in the window``.
-    """
-
-    reason: str
-
-
-Comparison = Effect | Undefined
-"""What a statistic returns. It never raises on a valid summary and never returns NaN or infinity."""
-
-EMPTY_WINDOW = Undefined("no values in the window")
-EMPTY_REFERENCE = Undefined("no values in training")
-CONSTANT_REFERENCE = Undefined("training had a single value")
-DIFFERENT_BINS = Undefined("the window was counted in other bins than training")
-NOT_FINITE = Undefined("the numbers are too large to compare")
-
-
-def effect(value: float, lower: float, rows: int, reference_rows: int, p_value: float | None = None) -> Comparison:
-    """Make an `Effect` whose bound is within ``[0, abs(value)]``, or `Undefined` if a number overflowed.
+def effect(
+    value: Floats, lower: Floats, rows: ArrayLike, reference_rows: ArrayLike, defined: Flags, p_value: Floats | None = None
+) -> Effect:
+    """Make an `Effect` whose bounds are within ``[0, abs(value)]`` and which is NaN wherever it is undefined or overflowed.
 
     Examples
     --------
-    >>> effect(-0.3, -0.1, 10, 20)
-    Effect(value=-0.3, lower=0.0, rows=10, reference_rows=20, p_value=None)
-    >>> effect(float("inf"), 0.1, 10, 20)
-    Undefined(reason='the numbers are too large to compare')
+    >>> result = effect(np.array([-0.3, np.inf]), np.array([-0.1, 0.1]), 10, 20, np.array(True))
+    >>> result.value.tolist(), result.lower.tolist(), result.rows.tolist()
+    ([-0.3, nan], [0.0, nan], [10.0, 10.0])
     """
-    if not (math.isfinite(value) and math.isfinite(lower)):
-        return NOT_FINITE
-    if p_value is not None:
-        p_value = min(1.0, max(0.0, float(p_value))) if math.isfinite(p_value) else None
-    return Effect(float(value), float(min(abs(value), max(0.0, lower))), int(rows), int(reference_rows), p_value)
+    with np.errstate(invalid="ignore"):
+        undefined = ~(defined & np.isfinite(value) & np.isfinite(lower))
+        shape = undefined.shape
+        value, lower = (np.array(np.broadcast_to(x, shape), dtype=np.float64) for x in (value, lower))
+        np.clip(lower, 0.0, np.abs(value), out=lower)
+        value[undefined] = np.nan
+        lower[undefined] = np.nan
+        if p_value is not None:
+            p_value = np.where(undefined, np.nan, np.clip(p_value, 0.0, 1.0))
+    return Effect(value, lower, _full(rows, shape), _full(reference_rows, shape), p_value)
+
+
+def _full(numbers: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    return np.array(np.broadcast_to(np.asarray(numbers, dtype=np.float64), shape))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import rel_entr
+from numpy.typing import ArrayLike
+from scipy.special import xlogy
 
-from agent.stats.drift.bins import Counts, without_rare
-from agent.stats.drift.divergence_bound import delta_spread, divergence_lower
-from agent.stats.drift.effect import EMPTY_REFERENCE, EMPTY_WINDOW, Comparison, effect
+from agent.stats.drift.divergence_bound import bound_of, delta_spread
+from agent.stats.drift.effect import Effect, Floats, effect
+from agent.stats.drift.shares import Counts, shares_of, without_rare
 
 CHI_SQUARE_SCALE = 8.0
 """Near no drift ``8 * JSD`` in nats starts like Pearson's chi-square over the sample size."""
 
 
-def jensen_shannon(current: Counts, reference: Counts, alpha: float) -> Comparison:
+def jensen_shannon(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
     """Jensen-Shannon distance, base 2, with its lower bound.
 
     ``sqrt(JSD)`` with ``JSD = (KL(p || m) + KL(q || m)) / 2`` in bits and ``m = (p + q) / 2``. It is the distance, a metric,
@@ -25,14 +25,16 @@ def jensen_shannon(current: Counts, reference: Counts, alpha: float) -> Comparis
     Parameters
     ----------
     current, reference
-        Counts in the same bins, shape ``(bins,)``.
+        Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
         One-sided error of the bound.
+    overdispersion
+        Of the window's counts, broadcasts with the leading shape.
 
     Returns
     -------
-    Comparison
-        In [0, 1], 1 where no bin is shared. Undefined where either sample is empty.
+    Effect
+        In [0, 1], 1 where no bin is shared. NaN where either sample is empty.
 
     References
     ----------
@@ -41,36 +43,29 @@ def jensen_shannon(current: Counts, reference: Counts, alpha: float) -> Comparis
 
     Examples
     --------
-    >>> result = jensen_shannon(np.array([300, 200, 100]), np.array([200, 200, 200]), 0.05)
-    >>> round(result.value, 4), round(result.lower, 4)
-    (0.1804, 0.1305)
-    >>> jensen_shannon(np.array([10, 0]), np.array([0, 10]), 0.05).value
+    >>> result = jensen_shannon(np.array([[300, 200, 100], [600, 0, 0]]), np.array([200, 200, 200]), 0.05)
+    >>> result.value.round(4).tolist(), result.lower.round(3).tolist()
+    ([0.1804, 0.6776], [0.13, 0.637])
+    >>> jensen_shannon(np.array([10, 0]), np.array([0, 10]), 0.05).value.item()
     1.0
     """
-    rows, reference_rows = int(current.sum()), int(reference.sum())
-    if rows == 0:
-        return EMPTY_WINDOW
-    if reference_rows == 0:
-        return EMPTY_REFERENCE
-    current, reference = without_rare(current, reference)
-    p, q = current / rows, reference / reference_rows
-    middle = (p + q) / 2
-    divergence = min(math.log(2), max(0.0, (_excess(p, middle) + _excess(q, middle)) / 2))
-    spread = delta_spread(p, q, _slope(p, middle), _slope(q, middle), rows, reference_rows)
-    scaled = CHI_SQUARE_SCALE * divergence
-    lower = divergence_lower(scaled, len(p), rows, reference_rows, CHI_SQUARE_SCALE * spread, alpha)
-    return effect(_distance(divergence), _distance(lower / CHI_SQUARE_SCALE), rows, reference_rows)
+    shares = shares_of(current, reference, overdispersion)
+    p, q, bins = without_rare(shares)
+    entropies = xlogy(p, p).sum(axis=-1) + xlogy(q, q).sum(axis=-1)
+    both = p + q
+    divergence = np.clip((entropies - xlogy(both, both / 2).sum(axis=-1)) / 2, 0.0, math.log(2))
+    lower = bound_of(CHI_SQUARE_SCALE * divergence, p, q, bins, shares, alpha, _spread)
+    return effect(_distance(divergence), _distance(lower / CHI_SQUARE_SCALE), shares.rows, shares.reference_rows, shares.defined)
 
 
-def _excess(p: NDArray[np.float64], middle: NDArray[np.float64]) -> float:
-    # KL(p || middle) in nats; a bin that is empty in both is pooled away, so `middle` is never 0
-    return float(np.sum(rel_entr(p, middle)))
-
-
-def _slope(p: NDArray[np.float64], middle: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
     # d JSD / d p = ln(p / middle) / 2; where p is 0 the slope has no weight
-    return np.log(np.where(p > 0, p / middle, 1.0)) / 2
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope, reference_slope = (np.log(np.where(x > 0, x / middle, 1.0)) for x in (p, q))
+    return CHI_SQUARE_SCALE / 2 * delta_spread(p, q, slope, reference_slope, rows, reference_rows)
 
 
-def _distance(divergence: float) -> float:
-    return math.sqrt(divergence / math.log(2))
+def _distance(divergence: Floats) -> Floats:
+    distance: Floats = np.sqrt(divergence / math.log(2))
+    return distance

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
-from agent.stats.drift.bins import Counts
-from agent.stats.drift.effect import EMPTY_REFERENCE, EMPTY_WINDOW, Comparison, effect
+from agent.stats.drift.effect import Effect, effect
 from agent.stats.drift.proportion_bound import difference_lower
-
-BOUNDED = 16
-"""Bounds are computed for so many of the largest changes; leaving out the others can only lower the result."""
+from agent.stats.drift.shares import Counts, shares_of
 
 
-def l_infinity(current: Counts, reference: Counts, alpha: float) -> Comparison:
+def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
     """Largest absolute change of one category's share, with its lower bound.
 
-    ``max(abs(p - q))``. The bound is the largest of the categories' own bounds (Newcombe), each at ``alpha`` over their number.
+    ``max(abs(p - q))``. The bound is that of the category whose change stands out most, by the normal approximation, at
+    ``alpha`` over the number of categories that either sample has: the largest of all categories' bounds would be as valid.
 
     Parameters
     ----------
     current, reference
-        Counts in the same bins, shape ``(bins,)``.
+        Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
         Error of the bound.
+    overdispersion
+        Of the window's counts, broadcasts with the leading shape.
 
     Returns
     -------
-    Comparison
-        In [0, 1]. Undefined where either sample is empty.
+    Effect
+        In [0, 1]. NaN where either sample is empty.
 
     References
     ----------
@@ -36,16 +38,17 @@ def l_infinity(current: Counts, reference: Counts, alpha: float) -> Comparison:
     Examples
     --------
     >>> result = l_infinity(np.array([500, 300, 200]), np.array([300, 400, 300]), 0.05)
-    >>> round(result.value, 4), round(result.lower, 4)
+    >>> round(result.value.item(), 4), round(result.lower.item(), 4)
     (0.2, 0.1475)
     """
-    rows, reference_rows = int(current.sum()), int(reference.sum())
-    if rows == 0:
-        return EMPTY_WINDOW
-    if reference_rows == 0:
-        return EMPTY_REFERENCE
-    p, q = current / rows, reference / reference_rows
-    change = np.abs(p - q)
-    top = np.argsort(change)[-BOUNDED:]
-    lower = difference_lower(current[top], rows, reference[top], reference_rows, alpha / len(p))
-    return effect(float(change[top[-1]]), float(np.max(lower)), rows, reference_rows)
+    shares = shares_of(current, reference, overdispersion)
+    p, q = shares.current, shares.reference
+    gap = np.abs(p - q)
+    n, m = shares.effective[..., None], shares.reference_effective[..., None]
+    level = alpha / np.maximum(np.count_nonzero(p + q, axis=-1), 1)
+    variance = np.maximum(p - p * p, 0.0) / n + np.maximum(q - q * q, 0.0) / m
+    standing = gap + ndtri(level / 2)[..., None] * np.sqrt(variance)
+    at = np.where(p + q > 0, standing, -np.inf).argmax(axis=-1)[..., None]
+    some_p, some_q = (np.take_along_axis(np.broadcast_to(x, variance.shape), at, axis=-1)[..., 0] for x in (p, q))
+    lower = difference_lower(some_p, shares.effective, some_q, shares.reference_effective, level)
+    return effect(gap.max(axis=-1), lower, shares.rows, shares.reference_rows, shares.defined)

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri, stdtr, stdtrit
 
-from scipy.special import stdtr, stdtrit
-
-from agent.sketch.summary import NumericSummary, Summary
-from agent.stats.drift.effect import (
-    CONSTANT_REFERENCE,
-    DIFFERENT_BINS,
-    EMPTY_REFERENCE,
-    EMPTY_WINDOW,
-    NOT_FINITE,
-    Comparison,
-    Undefined,
-    effect,
-)
-
-ROUNDING = 1e-12
-"""A standard deviation below this part of the mean is rounding, not spread."""
+from agent.stats.drift.binned import sigma_of
+from agent.stats.drift.effect import Effect, effect
 
 
-def reference_sigma(reference: NumericSummary) -> float | Undefined:
-    """Give the standard deviation of the reference (σ), the unit of this statistic and of the Wasserstein distance."""
-    if reference.count == 0:
-        return EMPTY_REFERENCE
-    if not (math.isfinite(reference.mean) and math.isfinite(reference.variance)):
-        return NOT_FINITE
-    sigma = math.sqrt(max(0.0, reference.variance))
-    return CONSTANT_REFERENCE if sigma <= ROUNDING * abs(reference.mean) else sigma
-
-
-def mean_shift(current: Summary, reference: Summary, alpha: float) -> Comparison:
+def mean_shift(
+    count: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    reference_count: ArrayLike,
+    reference_mean: ArrayLike,
+    reference_variance: ArrayLike,
+    alpha: float,
+    overdispersion: ArrayLike = 1.0,
+) -> Effect:
     """Shift of the mean over the standard deviation of training, with the lower bound of its magnitude.
 
     ``(mean - reference mean) / σ``, signed: positive where the values grew. The bound is Welch's interval with Student's
@@ -41,16 +28,20 @@ def mean_shift(current: Summary, reference: Summary, alpha: float) -> Comparison
 
     Parameters
     ----------
-    current, reference
-        Numeric summaries; only finite values count.
+    count, mean, variance
+        Of the window's finite values, population variance.
+    reference_count, reference_mean, reference_variance
+        Of training. All six broadcast.
     alpha
         Two-sided error of the bound.
+    overdispersion
+        Of the window; values below 1 count as 1. Broadcasts with the others.
 
     Returns
     -------
-    Comparison
-        Any finite number; p-value of Welch's test with that variance. Undefined where the window has fewer than two values,
-        or training has fewer or only a single one.
+    Effect
+        Any finite number; p-value of Welch's test with that variance and the effective size. NaN where the window has fewer
+        than two effective values, training has fewer than two or only a single one, or a number is not finite.
 
     References
     ----------
@@ -58,33 +49,30 @@ def mean_shift(current: Summary, reference: Summary, alpha: float) -> Comparison
 
     Examples
     --------
-    >>> import numpy as np
-    >>> def summary(count, mean, variance):
-    ...     none, one = np.empty(0), np.array([count])
-    ...     return NumericSummary(count, 0, 0, count, mean, variance, 0.0, 9.0, none, one, np.array([0]), none, none)
-    >>> result = mean_shift(summary(400, 5.0, 4.0), summary(10_000, 4.0, 4.0), 0.05)
-    >>> round(result.value, 4), round(result.lower, 4)  # 0.5 - 1.9657 * sqrt(1/400 + 1/10_000), about
-    (0.5, 0.3997)
+    >>> result = mean_shift([400, 400, 1], 5.0, 4.0, 10_000, 4.0, 4.0, 0.05, [1.0, 4.0, 1.0])
+    >>> result.value.tolist(), result.lower.round(4).tolist()  # 0.5 - 1.9657 * sqrt(1/400 + 1/10_000), about
+    ([0.5, 0.5, nan], [0.3997, 0.2996, nan])
     """
-    if not (isinstance(current, NumericSummary) and isinstance(reference, NumericSummary)):
-        return DIFFERENT_BINS
-    if current.count == 0:
-        return EMPTY_WINDOW
-    if min(current.count, reference.count) < 2:
-        return Undefined("a single value has no spread")
-    sigma = reference_sigma(reference)
-    if isinstance(sigma, Undefined):
-        return sigma
-    n, m = current.count, reference.count
-    shift = (current.mean - reference.mean) / sigma
-    # in units of σ², unbiased
-    noise = max(current.variance / sigma / sigma, 1.0) / (n - 1)
-    reference_noise = 1.0 / (m - 1)
-    error = math.sqrt(noise + reference_noise)
-    if not (math.isfinite(shift) and math.isfinite(error)):
-        return NOT_FINITE
-    freedom = 1 / (
-        (noise / (noise + reference_noise)) ** 2 / (n - 1) + (reference_noise / (noise + reference_noise)) ** 2 / (m - 1)
+    n, mu, var, m, nu, ref = (
+        np.asarray(x, dtype=np.float64) for x in (count, mean, variance, reference_count, reference_mean, reference_variance)
     )
-    lower = abs(shift) + float(stdtrit(freedom, alpha / 2)) * error
-    return effect(shift, lower, n, m, 2 * float(stdtr(freedom, -abs(shift) / error)))
+    sigma = sigma_of(m, nu, ref)
+    effective = n / np.maximum(overdispersion, 1.0)
+    with np.errstate(all="ignore"):
+        shift = (mu - nu) / sigma
+        # in units of σ², unbiased
+        noise = np.maximum(var / sigma / sigma, 1.0) / (effective - 1)
+        reference_noise = 1.0 / (m - 1)
+        total = noise + reference_noise
+        error = np.sqrt(total)
+        defined = np.asarray((effective >= 2) & (m >= 2) & np.isfinite(shift) & np.isfinite(error))
+        freedom = 1 / ((noise / total) ** 2 / (effective - 1) + (reference_noise / total) ** 2 / (m - 1))
+        score = np.abs(shift) / error
+        lower = np.zeros(defined.shape)
+        # Student's quantile is beyond the Normal's, so that most need no more than a comparison
+        suspect = np.asarray(defined & (score > -ndtri(alpha / 2)))
+        quantile = stdtrit(np.broadcast_to(freedom, suspect.shape)[suspect], alpha / 2)
+        score_of, error_of = (np.broadcast_to(x, suspect.shape)[suspect] for x in (score, error))
+        lower[suspect] = np.maximum((score_of + quantile) * error_of, 0.0)
+        p_value = 2 * stdtr(np.where(defined, freedom, 1.0), -np.where(defined, score, 0.0))
+    return effect(shift, lower, n, m, defined, p_value)

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-from agent.sketch.summary import Summary
-from agent.stats.drift.effect import Comparison, Undefined, effect
-from agent.stats.drift.proportion_bound import difference_lower
+from numpy.typing import ArrayLike
+
+from agent.stats.drift.effect import Effect
+from agent.stats.drift.share_change import share_change
 
 
-def missing_share(current: Summary, reference: Summary, alpha: float) -> Comparison:
-    """Difference of the missing shares, current minus reference, with the lower bound of its magnitude (Newcombe).
+def missing_share(
+    missing: ArrayLike,
+    rows: ArrayLike,
+    reference_missing: ArrayLike,
+    reference_rows: ArrayLike,
+    alpha: float,
+    overdispersion: ArrayLike = 1.0,
+) -> Effect:
+    """Difference of the missing shares, current minus reference, with the lower bound of its magnitude.
 
     Parameters
     ----------
-    current, reference
-        Summaries of either kind.
+    missing, reference_missing
+        Rows without a value.
+    rows, reference_rows
+        All rows.
     alpha
         Two-sided error of the bound.
+    overdispersion
+        Of the window's count. All arguments broadcast.
 
     Returns
     -------
-    Comparison
-        In [-1, 1], negative where less is missing than in training. Undefined where either has no rows.
+    Effect
+        In [-1, 1], negative where there is less than in training. NaN where either has none of the rows.
 
     References
     ----------
-    For the bound, `proportion_bound`.
+    Newcombe, Statistics in Medicine 17 (1998); see `proportion_bound`.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from agent.sketch.summary import CategorySummary
-    >>> reference = CategorySummary(1000, 10, ("a",), np.array([990]), 0, 1.0)
-    >>> current = CategorySummary(500, 100, ("a",), np.array([400]), 0, 1.0)
-    >>> result = missing_share(current, reference, 0.05)
-    >>> round(result.value, 4), round(result.lower, 4)
-    (0.19, 0.1548)
+    >>> result = missing_share([100, 10], 500, 10, 1000, 0.05)
+    >>> result.value.round(4).tolist(), result.lower.round(4).tolist()
+    ([0.19, 0.01], [0.1548, 0.0])
     """
-    if current.rows == 0:
-        return Undefined("no rows in the window")
-    if reference.rows == 0:
-        return Undefined("no rows in training")
-    difference = current.missing / current.rows - reference.missing / reference.rows
-    lower = difference_lower(current.missing, current.rows, reference.missing, reference.rows, alpha)
-    return effect(difference, float(lower[0]), current.rows, reference.rows)
+    return share_change(missing, rows, reference_missing, reference_rows, alpha, overdispersion)

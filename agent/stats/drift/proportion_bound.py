@@ -1,8 +1,8 @@
-"""The interval of a difference of two shares: Newcombe's square-and-add of the intervals of each.
+"""Bounds of the difference of two shares: Newcombe's square-and-add of the intervals of each.
 
-Newcombe adds up two Wilson intervals. Wilson's lower end is too high for rare categories, and more so the smaller the
-level: with 200 categories in 50 rows nearly every window had one that "changed". So where a count is small the exact
-interval of Clopper and Pearson stands in: a little wider, and right at any level.
+Newcombe adds up two Wilson intervals. Wilson's lower end is too high for rare events, and more so the smaller the level: with
+200 categories in 50 rows nearly every window had one that "changed". So the exact interval of Clopper and Pearson decides; it
+is computed only where Wilson's is already above 0.
 
 Sources: Wilson, JASA 22 (1927); Newcombe, Statistics in Medicine 17 (1998), methods 10 and 11; Clopper and Pearson,
 Biometrika 26 (1934).
@@ -11,69 +11,72 @@ Biometrika 26 (1934).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betainccinv, betaincinv, ndtri
 
-Floats = NDArray[np.float64]
-
-LARGE = 1000
-"""From so many rows with and so many without, Wilson's interval is as good as the exact one and takes no time."""
+from agent.stats.drift.effect import Floats
 
 
-def difference_lower(count: ArrayLike, rows: int, reference: ArrayLike, reference_rows: int, alpha: float) -> Floats:
+def difference_lower(
+    share: ArrayLike, rows: ArrayLike, reference: ArrayLike, reference_rows: ArrayLike, alpha: ArrayLike
+) -> Floats:
     """Lower bound of the magnitude of the difference of two true shares, element by element.
 
     Parameters
     ----------
-    count, reference
-        How many rows have the property, in [0, rows] and [0, reference_rows], of the same shape.
+    share, reference
+        Shares of rows that have the property, in [0, 1].
     rows, reference_rows
-        Of how many, at least 1.
+        Effective sample sizes, above 0, not necessarily whole.
     alpha
         Two-sided error: the sign of the difference is not known beforehand.
 
     Returns
     -------
     NDArray
-        Shape ``(counts,)``, at least 0; 0 where the interval of the difference holds 0.
+        Of the broadcast shape, at least 0; 0 where the interval of the difference holds 0. Cost: 2 µs where it does not.
 
     Examples
     --------
-    >>> difference_lower(56, 70, 48, 80, 0.05).round(3).item()  # Newcombe's example (a), there 0.0524 to 0.3339
+    >>> difference_lower(56 / 70, 70, 48 / 80, 80, 0.05).round(3).item()  # Newcombe's example (a), there 0.0524 to 0.3339
     0.044
-    >>> difference_lower([1, 5], 50, [5, 5], 10_000, 0.05).round(3).tolist()
+    >>> difference_lower([0.02, 0.1], 50, 0.0005, 10_000, 0.05).round(3).tolist()
     [0.0, 0.033]
     """
-    c, r = np.atleast_1d(np.asarray(count, dtype=np.float64)), np.atleast_1d(np.asarray(reference, dtype=np.float64))
-    p, q = c / rows, r / reference_rows
-    low, high = _interval(c, rows, alpha / 2)
-    reference_low, reference_high = _interval(r, reference_rows, alpha / 2)
-    above = (p - q) - np.sqrt((p - low) ** 2 + (reference_high - q) ** 2)
-    below = (q - p) - np.sqrt((q - reference_low) ** 2 + (high - p) ** 2)
-    lower: Floats = np.maximum(0.0, np.maximum(above, below))
+    p, n, q, m, tail = np.broadcast_arrays(
+        *(np.asarray(x, dtype=np.float64) for x in (share, rows, reference, reference_rows, np.asarray(alpha) / 2))
+    )
+    more = p >= q
+    high, high_rows, low, low_rows = np.where(more, p, q), np.where(more, n, m), np.where(more, q, p), np.where(more, m, n)
+    lower = np.zeros(p.shape)
+    suspect = _added(high, low, _wilson(high, high_rows, tail, -1), _wilson(low, low_rows, tail, 1)) > 0
+    if suspect.any():
+        high, high_rows, low, low_rows, tail = (x[suspect] for x in (high, high_rows, low, low_rows, tail))
+        exact = _added(high, low, _exact_low(high, high_rows, tail), _exact_high(low, low_rows, tail))
+        lower[suspect] = np.maximum(exact, 0.0)
     return lower
 
 
-def _interval(count: Floats, rows: int, tail: float) -> tuple[Floats, Floats]:
-    low, high = _wilson(count / rows, rows, tail)
-    small = np.minimum(count, rows - count) < LARGE
-    if not small.any():
-        return low, high
-    exact_low, exact_high = _exact(count[small], rows, tail)
-    low[small], high[small] = exact_low, exact_high
-    return low, high
+def _added(high: Floats, low: Floats, end_of_high: Floats, end_of_low: Floats) -> Floats:
+    difference: Floats = high - low - np.hypot(high - end_of_high, end_of_low - low)
+    return difference
 
 
-def _wilson(share: Floats, rows: int, tail: float) -> tuple[Floats, Floats]:
-    square = float(ndtri(tail)) ** 2 / rows
-    centre = (share + square / 2) / (1 + square)
-    half = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    return centre - half, centre + half
+def _wilson(share: Floats, rows: Floats, tail: Floats, side: int) -> Floats:
+    square = ndtri(tail) ** 2 / rows
+    half = np.sqrt(square * (share * (1 - share) + square / 4))
+    end: Floats = (share + square / 2 + side * half) / (1 + square)
+    return end
 
 
-def _exact(count: Floats, rows: int, tail: float) -> tuple[Floats, Floats]:
-    """Clopper-Pearson with `tail` on either side."""
-    some, all_rows = count > 0, count >= rows
-    low = np.where(some, betaincinv(np.where(some, count, 1.0), rows - count + 1, tail), 0.0)
-    high = np.where(all_rows, 1.0, betainccinv(count + 1, np.where(all_rows, 1.0, rows - count), tail))
-    return low, high
+def _exact_low(share: Floats, rows: Floats, tail: Floats) -> Floats:
+    """Clopper and Pearson's lower end; of a share above 0."""
+    count = share * rows
+    return np.where(count > 0, betaincinv(np.maximum(count, 1e-300), rows - count + 1, tail), 0.0)
+
+
+def _exact_high(share: Floats, rows: Floats, tail: Floats) -> Floats:
+    """Clopper and Pearson's upper end."""
+    count = share * rows
+    rest = np.maximum(rows - count, 0.0)
+    return np.where(rest > 0, betainccinv(count + 1, np.maximum(rest, 1e-300), tail), 1.0)

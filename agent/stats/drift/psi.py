@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from agent.stats.drift.bins import Counts, without_rare
-from agent.stats.drift.divergence_bound import delta_spread, divergence_lower
-from agent.stats.drift.effect import EMPTY_REFERENCE, EMPTY_WINDOW, Comparison, effect
+from agent.stats.drift.divergence_bound import bound_of, delta_spread
+from agent.stats.drift.effect import Effect, Flags, Floats, effect
+from agent.stats.drift.shares import Counts, shares_of, without_rare
 
 
-def psi(current: Counts, reference: Counts, alpha: float) -> Comparison:
+def psi(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
     """Compute the population stability index with its lower bound.
 
     ``sum((p - q) * ln(p / q))`` over the shares p of the window and q of training, natural logarithm, one row added to every
@@ -18,14 +19,16 @@ def psi(current: Counts, reference: Counts, alpha: float) -> Comparison:
     Parameters
     ----------
     current, reference
-        Counts in the same bins, shape ``(bins,)``.
+        Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
         One-sided error of the bound.
+    overdispersion
+        Of the window's counts, broadcasts with the leading shape.
 
     Returns
     -------
-    Comparison
-        At least 0, without upper limit; 0 with a single bin. Undefined where either sample is empty.
+    Effect
+        At least 0, without upper limit; 0 with a single bin. NaN where either sample is empty.
 
     References
     ----------
@@ -33,24 +36,29 @@ def psi(current: Counts, reference: Counts, alpha: float) -> Comparison:
 
     Examples
     --------
-    >>> result = psi(np.array([299, 199, 99]), np.array([199, 199, 199]), 0.05)
-    >>> round(result.value, 4)  # (1/6) ln(3/2) + (1/6) ln 2
-    0.1831
-    >>> round(result.lower, 4)
-    0.0945
-    >>> psi(np.array([0, 0]), np.array([5, 5]), 0.05)
-    Undefined(reason='no values in the window')
+    >>> result = psi(np.array([[299, 199, 99], [0, 0, 0]]), np.array([199, 199, 199]), 0.05)
+    >>> result.value.round(4).tolist()  # (1/6) ln(3/2) + (1/6) ln 2
+    [0.1831, nan]
+    >>> result.lower.round(3).tolist()
+    [0.094, nan]
     """
-    rows, reference_rows = int(current.sum()), int(reference.sum())
-    if rows == 0:
-        return EMPTY_WINDOW
-    if reference_rows == 0:
-        return EMPTY_REFERENCE
-    current, reference = without_rare(current, reference)
-    bins = len(current)
-    p = (current + 1) / (rows + bins)
-    q = (reference + 1) / (reference_rows + bins)
-    log_ratio = np.log(p / q)
-    value = float((p - q) @ log_ratio)
-    spread = delta_spread(p, q, log_ratio + 1 - q / p, 1 - p / q - log_ratio, rows, reference_rows)
-    return effect(value, divergence_lower(value, bins, rows, reference_rows, spread, alpha), rows, reference_rows)
+    shares = shares_of(current, reference, overdispersion)
+    p, q, bins = without_rare(shares)
+    left = p + q > 0
+    p, q = _smooth(p, left, shares.rows, bins), _smooth(q, left, shares.reference_rows, bins)
+    value = np.einsum("...b,...b->...", p - q, np.log(p / q))
+    lower = bound_of(value, p * left, q * left, bins, shares, alpha, _spread)
+    return effect(value, lower, shares.rows, shares.reference_rows, shares.defined)
+
+
+def _smooth(p: Floats, left: Flags, rows: Floats, bins: Floats) -> Floats:
+    """Add a row to every bin that is left; the others are 1 in both samples, which no difference and no logarithm sees."""
+    smooth: Floats = np.where(left, (p * rows[..., None] + 1) / np.maximum(rows + bins, 1.0)[..., None], 1.0)
+    return smooth
+
+
+def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(p > 0, p / q, 1.0)
+        log = np.log(ratio)
+        return delta_spread(p, q, log + 1 - 1 / ratio, 1 - ratio - log, rows, reference_rows)

@@ -7,7 +7,7 @@ import pytest
 from agent.evaluate.decide import NO_STREAK, Streak, Streaks, step, strongest, verdict, worst
 from agent.evaluate.report import Decision
 from agent.evaluate.rule import Rule
-from agent.stats.columnar.effect import Effect
+from agent.stats.drift.effect import Effect
 
 RULE = Rule(100, 3, 0.05, 1440, {"ks": 0.1})
 TENTH = np.array([0.1])

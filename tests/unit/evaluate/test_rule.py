@@ -5,7 +5,7 @@ import math
 import pytest
 
 from agent.config import load
-from agent.evaluate.rule import Rule
+from agent.evaluate.rule import RELATIONS, Rule
 from agent.evaluate.table import STATISTICS
 
 
@@ -14,7 +14,7 @@ def test_the_rule_comes_from_the_settings() -> None:
     rule = Rule.from_settings(settings)
     assert (rule.consecutive, rule.looks, rule.against) == (5, 720, ("training",))
     assert (rule.thresholds["psi"], rule.thresholds["ks"], rule.thresholds["js"]) == (0.2, math.inf, 0.1)
-    assert set(rule.thresholds) == {statistic.name for statistic in STATISTICS}
+    assert set(rule.thresholds) == {*(statistic.name for statistic in STATISTICS), *RELATIONS}
 
 
 def test_a_columns_own_tolerance_goes_before_the_common_one() -> None:

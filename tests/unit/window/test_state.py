@@ -36,7 +36,7 @@ def assert_untouched(ring: Ring) -> None:
 def test_a_restart_goes_on_where_it_stopped(filled: Ring, schema: Schema, batch: Batches, tmp_path: Path) -> None:
     save(filled, tmp_path)
     fresh = Ring(schema, MINUTE, 5)
-    assert load(fresh, tmp_path)
+    assert load(fresh, tmp_path) is not None
     now = 7 * MINUTE + 1
     for ring in (filled, fresh):
         ring.update(batch(50), now)
@@ -45,6 +45,11 @@ def test_a_restart_goes_on_where_it_stopped(filled: Ring, schema: Schema, batch:
         assert fresh.totals()[name].counts.tolist() == totals.counts.tolist()
         assert fresh.totals()[name].missing == totals.missing
     assert fresh.window(9 * MINUTE).rows == filled.window(9 * MINUTE).rows
+
+
+def test_notes_come_back_with_the_window(filled: Ring, schema: Schema, tmp_path: Path) -> None:
+    save(filled, tmp_path, b"streaks")
+    assert load(Ring(schema, MINUTE, 5), tmp_path) == b"streaks"
 
 
 def test_what_is_too_old_by_now_is_dropped(filled: Ring, schema: Schema, tmp_path: Path) -> None:
@@ -65,21 +70,21 @@ def test_a_clock_that_stands_earlier_after_the_restart_is_harmless(filled: Ring,
 def test_a_shorter_window_takes_the_state_and_drops_the_rest(filled: Ring, schema: Schema, tmp_path: Path) -> None:
     save(filled, tmp_path)
     fresh = Ring(schema, MINUTE, 2)
-    assert load(fresh, tmp_path)
+    assert load(fresh, tmp_path) is not None
     assert fresh.window(8 * MINUTE).rows == 200
 
 
 def test_without_a_state_there_is_nothing_to_load(schema: Schema, tmp_path: Path) -> None:
     ring = Ring(schema, MINUTE, 5)
-    assert not load(ring, tmp_path)
-    assert not load(ring, tmp_path / "nowhere")
+    assert load(ring, tmp_path) is None
+    assert load(ring, tmp_path / "nowhere") is None
     assert_untouched(ring)
 
 
 def test_an_empty_ring_can_be_saved(schema: Schema, tmp_path: Path) -> None:
     save(Ring(schema, MINUTE, 5), tmp_path / "a" / "b")
     ring = Ring(schema, MINUTE, 5)
-    assert load(ring, tmp_path / "a" / "b")
+    assert load(ring, tmp_path / "a" / "b") is not None
     assert_untouched(ring)
 
 
@@ -187,14 +192,14 @@ def test_a_failed_save_leaves_the_last_state(
         save(filled, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
     ring = Ring(schema, MINUTE, 5)
-    assert load(ring, tmp_path)
+    assert load(ring, tmp_path) is not None
     assert ring.window(7 * MINUTE).rows == 1000
 
 
 def test_the_golden_state_still_loads(schema: Schema) -> None:
     """Written by version 2 of the layout: eight minutes of 200 rows, as `filled`. A pod's state must outlive an update."""
     ring = Ring(schema, MINUTE, 5)
-    assert load(ring, GOLDEN)
+    assert load(ring, GOLDEN) is not None
     window = ring.window(7 * MINUTE)
     assert window.rows == 1000
     assert [None if summary is None else summary.rows for summary in map(window.summary, range(4))] == [1000, 1000, None, 1000]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agent.stats.columnar.divergence_bound import bound_of
-from agent.stats.columnar.effect import Effect, Flags, Floats, effect
-from agent.stats.columnar.shares import Counts, shares_of, without_rare
+from agent.stats.drift.divergence_bound import bound_of
+from agent.stats.drift.effect import Effect, Flags, Floats, effect
+from agent.stats.drift.shares import Counts, shares_of, without_rare
 
 CHI_SQUARE_SCALE = 8.0
 """Near no drift ``8 * H**2`` starts like Pearson's chi-square over the sample size."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agent.stats.columnar.effect import Effect, effect
-from agent.stats.columnar.proportion_bound import difference_lower
+from agent.stats.drift.effect import Effect, effect
+from agent.stats.drift.proportion_bound import difference_lower
 
 
 def share_change(

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from agent.stats.columnar.effect import Effect, Flags, Floats, effect
-from agent.stats.columnar.shares import Counts, Shares, shares_of, without_rare
+from agent.stats.drift.effect import Effect, Flags, Floats, effect
+from agent.stats.drift.shares import Counts, Shares, shares_of, without_rare
 
 
 def total_variation(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:

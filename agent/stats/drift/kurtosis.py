@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent.stats.columnar.binned import Bins, Scaled, Tails
-from agent.stats.columnar.effect import Floats
+from agent.stats.drift.binned import Bins, Scaled, Tails
+from agent.stats.drift.effect import Floats
 
 
 def kurtosis(sample: Scaled, bins: Bins, count: Floats) -> Floats:
@@ -33,7 +33,7 @@ def kurtosis(sample: Scaled, bins: Bins, count: Floats) -> Floats:
 
     Examples
     --------
-    >>> from agent.stats.columnar.binned import Binned
+    >>> from agent.stats.drift.binned import Binned
     >>> edges, one, zero = np.linspace(-2, 2, 41), np.array(1.0), np.array(0.0)
     >>> x = np.random.default_rng(1).normal(size=100_000)
     >>> at = np.searchsorted(edges, x, side="right")

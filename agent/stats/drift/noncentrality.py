@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc, ndtri
 
-from agent.stats.columnar.effect import Floats
+from agent.stats.drift.effect import Floats
 
 STEPS = 6
 """Each step of the iteration leaves about a tenth of the error; it starts within 10 %."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agent.stats.columnar.effect import Flags, Floats
+from agent.stats.drift.effect import Flags, Floats
 
 RARE = 5.0
 """A bin where both samples expect fewer rows than this, at the effective size of the smaller one, is too rare to compare:

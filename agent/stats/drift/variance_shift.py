@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import fdtri, ndtri
 
-from agent.stats.columnar.binned import Binned, Bins, Scaled, narrow, sigma_of
-from agent.stats.columnar.effect import Effect, Floats, effect
-from agent.stats.columnar.kurtosis import kurtosis
+from agent.stats.drift.binned import Binned, Bins, Scaled, narrow, sigma_of
+from agent.stats.drift.effect import Effect, Floats, effect
+from agent.stats.drift.kurtosis import kurtosis
 
 LEAST = 1.5
 """Kurtosis is at least 1; for a fair coin it is 1, its variance has no spread at first order and a little at second."""

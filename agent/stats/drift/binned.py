@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.stats.columnar.effect import Flags, Floats
-from agent.stats.columnar.shares import Counts
+from agent.stats.drift.effect import Flags, Floats
+from agent.stats.drift.shares import Counts
 
 Array = TypeVar("Array", Floats, Flags)
 

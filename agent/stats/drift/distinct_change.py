@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from agent.stats.columnar.binned import narrow, wide
-from agent.stats.columnar.effect import Effect, Floats, effect
-from agent.stats.columnar.shares import Counts, shares_of
+from agent.stats.drift.binned import narrow, wide
+from agent.stats.drift.effect import Effect, Floats, effect
+from agent.stats.drift.shares import Counts, shares_of
 
 TILTS = 0.2 * 3.0 ** np.arange(8)
 """Where Chernoff's bound is looked at, up to 437; between two of these it is at most 16 % larger than at its best."""

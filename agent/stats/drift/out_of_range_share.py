@@ -1,27 +1,27 @@
-"""Unseen share: how many values are in no category that training kept."""
+"""Out-of-range share: how many values lie outside the range that the schema or training allows."""
 
 from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from agent.stats.columnar.effect import Effect
-from agent.stats.columnar.share_change import share_change
+from agent.stats.drift.effect import Effect
+from agent.stats.drift.share_change import share_change
 
 
-def unseen_share(
-    unseen: ArrayLike,
+def out_of_range_share(
+    outside: ArrayLike,
     present: ArrayLike,
-    reference_unseen: ArrayLike,
+    reference_outside: ArrayLike,
     reference_present: ArrayLike,
     alpha: float,
     overdispersion: ArrayLike = 1.0,
 ) -> Effect:
-    """Difference of the unseen shares, current minus reference, with the lower bound of its magnitude.
+    """Difference of the out-of-range shares, current minus reference, with the lower bound of its magnitude.
 
     Parameters
     ----------
-    unseen, reference_unseen
-        Rows whose value is in no known category.
+    outside, reference_outside
+        Rows whose value is out of range.
     present, reference_present
         All rows that have a value.
     alpha
@@ -40,8 +40,8 @@ def unseen_share(
 
     Examples
     --------
-    >>> result = unseen_share([20, 0], 1000, 0, 50_000, 0.001)
+    >>> result = out_of_range_share([20, 0], 1000, 0, 50_000, 0.001)
     >>> result.value.round(4).tolist(), result.lower.round(4).tolist()
     ([0.02, 0.0], [0.0085, 0.0])
     """
-    return share_change(unseen, present, reference_unseen, reference_present, alpha, overdispersion)
+    return share_change(outside, present, reference_outside, reference_present, alpha, overdispersion)

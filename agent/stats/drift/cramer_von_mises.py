@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri
 
-from agent.stats.columnar.effect import Effect, Flags, Floats, effect
-from agent.stats.columnar.noncentrality import noncentrality_lower
-from agent.stats.columnar.shares import Counts, Shares, gaps, shares_of
+from agent.stats.drift.effect import Effect, Flags, Floats, effect
+from agent.stats.drift.noncentrality import noncentrality_lower
+from agent.stats.drift.shares import Counts, Shares, gaps, shares_of
 
 SURE = 0.7
 """Below this part of what no drift reaches with probability alpha, the bound is not computed: it is 0."""

@@ -1,0 +1,192 @@
+"""How columns go together: from the window's sums to what is reported and decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from agent.evaluate.decide import NO_STREAK, Key, Streak, step
+from agent.evaluate.reason import duration, number
+from agent.evaluate.report import TRAINING, Decision, RelationReport
+from agent.evaluate.rule import CALM, LIKELY, QUARTER, STILL, Rule
+from agent.joint.correlation import correlation_of
+from agent.joint.reference import JointReference
+from agent.profile.schema import Schema
+from agent.stats.joint.association_change import association_change
+from agent.stats.joint.correlation_change import correlation_change
+from agent.stats.joint.mmd import mmd
+from agent.stats.joint.overdispersion import overdispersion
+from agent.stats.joint.report import FeatureScore, JointScore, JointTolerances, PairScore, joint_report
+from agent.window.relations import RelationsFrame, RelationsSketch, side_by_side, suffixes
+
+CORRELATION = "correlation"
+ASSOCIATION = "association"
+DISCREPANCY = "discrepancy"
+KINDS = (CORRELATION, ASSOCIATION, DISCREPANCY)
+
+SHARE = 0.2
+"""The part of alpha that is for how columns go together; the rest is for the columns themselves."""
+
+MOST = 20
+"""Pairs and features that are reported at most, the strongest first."""
+
+
+class _Found(NamedTuple):
+    kind: str
+    columns: tuple[str, ...]
+    score: JointScore
+    before: float | None
+    now: float | None
+    again: Callable[[int], float]
+    """How much it moved in another stretch."""
+
+
+def relate(
+    panes: Sequence[RelationsSketch],
+    schema: Schema,
+    rule: Rule,
+    lengths: Sequence[int],
+    spans: Sequence[float],
+    streaks: dict[Key, Streak],
+) -> list[RelationReport]:
+    """Compare how columns go together with training.
+
+    Parameters
+    ----------
+    panes
+        Oldest first.
+    schema
+        Whose columns; without `Schema.relations` there is nothing to compare.
+    rule
+        Tolerances, and how often in a row.
+    lengths, spans
+        How many of the newest panes each comparison takes, and how far back that reaches in seconds.
+    streaks
+        Brought up to date.
+
+    Returns
+    -------
+    list
+        What moved for certain, pairs first, then features; the discrepancy of all columns together is always the last.
+        Empty where too few rows came. Cost: 12 ms for 64 columns of the design and 60 panes.
+    """
+    reference = schema.relations
+    if reference is None or not any(pane.seen for pane in panes):
+        return []
+    frame = suffixes(panes, lengths, schema)
+    spread = overdispersion(side_by_side(panes), reference.fourier)
+    tolerances = JointTolerances(*(rule.thresholds[name] for name in (DISCREPANCY, CORRELATION, ASSOCIATION)))
+    if int(frame.fourier.rows.max(initial=0)) < rule.min_rows:
+        return []
+    found = joint_report(
+        frame, reference, alpha=rule.alpha * SHARE / rule.looks, tolerances=tolerances, overdispersion=spread, most=MOST
+    )
+    again = _Again(frame, reference, spread)
+    named = [
+        *(_Found(CORRELATION, (s.left, s.right), s, s.before, s.now, again.pair(s)) for s in found.pairs),
+        *(_Found(ASSOCIATION, (s.feature,), s, s.before, s.now, again.feature(s)) for s in found.features),
+    ]
+    if found.discrepancy is not None:
+        named.append(_Found(DISCREPANCY, (), found.discrepancy, None, None, again.whole))
+    reports = [_report(each, rule, spans, streaks, reference) for each in named]
+    _settle(streaks, {_key(each.kind, each.columns) for each in named}, rule)
+    return reports
+
+
+class _Again:
+    """Looks at the same effects in other stretches; only where something is near its tolerance."""
+
+    def __init__(self, frame: RelationsFrame, reference: JointReference, spread: float) -> None:
+        self._frame = frame
+        self._reference = reference
+        self._spread = spread
+
+    def pair(self, score: PairScore) -> Callable[[int], float]:
+        names = self._reference.names
+        i, j = names.index(score.left), names.index(score.right)
+
+        def moved(stretch: int) -> float:
+            now = correlation_of(self._frame.moments)
+            value = correlation_change(now, self._reference.correlation, LIKELY, self._spread).value
+            return math.copysign(1.0, score.value) * float(value[stretch, i, j])
+
+        return moved
+
+    def feature(self, score: FeatureScore) -> Callable[[int], float]:
+        place = self._reference.features.names.index(score.feature)
+
+        def moved(stretch: int) -> float:
+            value = association_change(self._frame.tables, self._reference.relevance, LIKELY, self._spread).value
+            return math.copysign(1.0, score.value) * float(value[stretch, place])
+
+        return moved
+
+    def whole(self, stretch: int) -> float:
+        return float(mmd(self._frame.fourier, self._reference.fourier, LIKELY, self._spread).lower[stretch])
+
+
+def _report(
+    found: _Found, rule: Rule, spans: Sequence[float], streaks: dict[Key, Streak], reference: JointReference
+) -> RelationReport:
+    score = found.score
+    unit = reference.tolerance if found.kind == DISCREPANCY else 1.0  # what a shift of a quarter deviation makes is 1
+    evidence = score.lower / score.threshold
+    near = evidence > CALM and found.again(max(0, score.stretch - QUARTER)) > STILL * score.threshold
+    key = _key(found.kind, found.columns)
+    decision, after = step(
+        streaks.get(key, NO_STREAK), rule,
+        decidable=score.rows >= rule.min_rows, exceeds=near and evidence > 1.0, calm=not near,
+    )  # fmt: skip
+    streaks[key] = after
+    loud = decision in (Decision.SUSPECT, Decision.DRIFTED)
+    report = RelationReport(
+        kind=found.kind,
+        columns=list(found.columns),
+        decision=decision,
+        reason="",
+        before=found.before,
+        now=found.now,
+        value=score.value / unit,
+        lower=score.lower / unit,
+        threshold=score.threshold / unit if np.isfinite(score.threshold) else None,
+        streak=after.run,
+        rows=score.rows,
+        span_s=spans[score.stretch],
+    )
+    return _with_reason(report) if loud else report
+
+
+def _with_reason(report: RelationReport) -> RelationReport:
+    times = f"{report.streak:,} evaluations in a row" if report.streak > 1 else "one evaluation so far"
+    tolerance = "off" if report.threshold is None else number(report.threshold)
+    proof = (
+        f"at least {number(report.lower)}, tolerance {tolerance}, over the newest {report.rows:,} rows "
+        f"({duration(report.span_s)}), {times}"
+    )
+    before, now = report.before or 0.0, report.now or 0.0
+    if report.kind == CORRELATION:
+        pair = " and ".join(report.columns)
+        words = f"correlation of {pair} {number(now)} instead of {number(before)}, moved by {proof}"
+    elif report.kind == ASSOCIATION:
+        gained = "more" if abs(now) > abs(before) else "less"
+        words = (
+            f"{report.columns[0]} says {gained} of the prediction than in training: association {number(now)} instead of "
+            f"{number(before)}, moved by {proof}"
+        )
+    else:
+        words = f"all columns together are as far from training as {number(report.value)} shifts of a quarter σ, {proof}"
+    return msgspec.structs.replace(report, reason=words)
+
+
+def _settle(streaks: dict[Key, Streak], seen: Iterable[Key], rule: Rule) -> None:
+    """Bring up to date what moved before and is not among the strongest any more: it is calm."""
+    for key in [key for key in streaks if key[2] in KINDS and key not in set(seen)]:
+        streaks[key] = step(streaks[key], rule, decidable=True, exceeds=False, calm=True)[1]
+
+
+def _key(kind: str, columns: Sequence[str]) -> Key:
+    return TRAINING, " ~ ".join(columns), kind

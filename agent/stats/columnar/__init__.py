@@ -1,1 +1,0 @@
-"""Distances between the reference and the current window, for all columns and scales at once."""
