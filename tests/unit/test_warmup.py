@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
+from agent import warmup as module
 from agent.batch import NOTHING, Batch, Side, Table, TensorType
 from agent.errors import ProfileError
 from agent.profile.build import build
@@ -65,6 +66,62 @@ def test_outputs_that_are_not_row_by_row_are_left_out() -> None:
     warmup = Warmup(10, "")
     warmup.add(batch(side(20, "a"), side(1, "y")))
     assert [column.name for column in warmup.schema().columns] == ["a"]
+
+
+def test_answers_that_are_of_no_use_are_not_kept() -> None:
+    warmup = Warmup(1000, "")
+    answers, last = side(20, "y"), side(90, "y")
+    kept, dropped = weakref.ref(answers.columns[0]), weakref.ref(last.columns[0])
+    warmup.add(batch(side(20, "a"), answers))
+    del answers
+    assert kept() is not None
+    warmup.add(batch(side(1, "a"), last))
+    del last
+    assert kept() is dropped() is None
+    warmup.add(batch(side(20, "a"), side(20, "y")))
+    assert warmup.rows == 41
+    assert [column.name for column in warmup.schema().columns] == ["a"]
+
+
+def test_wide_rows_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT", 100 * 3 * 8 + 7)
+    warmup = Warmup(1000, "")
+    warmup.add(batch(side(60, "a", "b"), side(60, "y")))
+    assert not warmup.is_full
+    wide = side(60, "a", "b")
+    all_rows = weakref.ref(wide.columns[0])
+    warmup.add(batch(wide, side(60, "y")))
+    del wide
+    assert all_rows() is None
+    assert (warmup.rows, warmup.is_full) == (100, True)
+    assert [record.getMessage().rpartition("; ")[2] for record in caplog.records] == ["learning from fewer rows=100 of=1000"]
+    learned = {column.name: column.reference.rows for column in warmup.schema().columns if column.reference is not None}
+    assert [learned[name] for name in ("a", "b", "y")] == [100] * 3
+
+
+def test_texts_count_with_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT", 10_000)
+    warmup = Warmup(1000, "")
+    texts = np.array([f"{row:0300}" for row in range(100)], dtype=object)
+    warmup.add(batch(Side(("a",), (texts,), 100)))
+    assert warmup.is_full
+    assert 25 <= warmup.rows <= 30
+
+
+def test_one_row_is_kept_whatever_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT", 7)
+    warmup = Warmup(1000, "")
+    warmup.add(batch(side(60, "a")))
+    assert (warmup.rows, warmup.is_full) == (1, True)
+    warmup.add(batch(side(60, "a")))
+    assert warmup.rows == 1
+
+
+def test_enough_rows_are_no_reason_for_a_word(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT", 50 * 8)
+    warmup = Warmup(50, "")
+    warmup.add(batch(side(60, "a")))
+    assert (warmup.rows, warmup.is_full, caplog.records) == (50, True, [])
 
 
 def test_numbers_and_texts_in_one_column_can_be_joined() -> None:
