@@ -11,6 +11,7 @@ Its rate on the same stationary runs is measured and must not exceed that of the
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -125,9 +126,11 @@ def run(ways: Sequence[Way], windows: Sequence[int], runs: int, calibrating: int
 
     def one(way: Way) -> Power | UnavailableError:
         try:
-            return measure(way, windows, runs, calibrating, budget_s)
+            found = measure(way, windows, runs, calibrating, budget_s)
         except UnavailableError as reason:
             return reason
+        print(f"{way.name}: done", file=sys.stderr, flush=True)
+        return found
 
     print(
         f"Rows until flagged: median of at most {runs} runs, in brackets the best window; 'never': in less than half of the runs."
