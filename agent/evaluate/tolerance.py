@@ -11,9 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.evaluate.chunked import threshold_of, usual_effects
+from agent.evaluate.report import BEFORE, TRAINING
 from agent.evaluate.rule import Rule
 from agent.profile.schema import Schema
-from agent.sketch.frame import Frames
+from agent.sketch.frame import Floats, Frames
 from agent.window.layout import Layout
 
 
@@ -33,12 +35,21 @@ class Tolerated:
         self.training: Frames = self.layout.reference(schema)
         self._names = [column.name for column in schema.columns]
         self._rule = rule
+        self._usual: dict[str, dict[tuple[str, str], Floats]] = {}
+        if schema.chunks is not None:
+            usual = usual_effects(schema.chunks, self.layout, self._names, self.training)
+            self._usual = dict(zip((TRAINING, BEFORE), usual, strict=True))
         self._made: dict[tuple[str, str, tuple[int, ...]], NDArray[np.float64]] = {}
 
     def thresholds(self, against: str, statistic: str, places: tuple[int, ...]) -> NDArray[np.float64]:
         """Give the tolerances of the columns at `places`, shape ``(C,)``; infinite where switched off."""
         key = (against, statistic, places)
         if key not in self._made:
-            found = [self._rule.threshold(self._names[place], statistic) for place in places]
+            found = [self._threshold(against, statistic, self._names[place]) for place in places]
             self._made[key] = np.array(found, dtype=np.float64)
         return self._made[key]
+
+    def _threshold(self, against: str, statistic: str, column: str) -> float:
+        usual = self._usual.get(against, {}).get((column, statistic))
+        setting = self._rule.threshold(column, statistic)
+        return setting if usual is None else max(setting, threshold_of(usual))

@@ -1,0 +1,169 @@
+"""How far chunks of the training data are from all of it, and from one another: what a column does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.evaluate.table import CATEGORY, NUMERIC, statistics_of
+from agent.evaluate.view import CategoryView, NumericView, View
+from agent.profile.chunks import Chunks, ColumnChunks
+from agent.sketch.frame import CategoryFrame, Floats, Frames, NumericFrame
+from agent.window.layout import Layout
+
+LEAST_CHUNKS = 6
+"""Fewer say nothing of how far chunks are apart; NannyML warns below six, too."""
+
+DEVIATIONS = 3.0
+"""Standard deviations over chunks, beside their mean: the usual three of control charts (Shewhart, 1931)."""
+
+HALF = 0.5
+"""The level of the bounds: half of the time the effect is larger. So what chance does to a chunk is taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Figures of C columns in k stretches, coarse: leading shape ``(k, C)``."""
+
+    numeric: NumericFrame
+    category: CategoryFrame
+
+    def take(self, rows: NDArray[np.int64]) -> _Sample:
+        """Give some of the stretches."""
+        numeric, category = self.numeric, self.category
+        return _Sample(
+            NumericFrame(*(getattr(numeric, name)[rows] for name in NumericFrame.__slots__)),
+            CategoryFrame(category.missing[rows], category.counts[rows]),
+        )
+
+
+def usual_effects(
+    chunks: Chunks, layout: Layout, names: Sequence[str], training: Frames
+) -> tuple[dict[tuple[str, str], Floats], dict[tuple[str, str], Floats]]:
+    """Give, by column and statistic, what each chunk differs by.
+
+    Parameters
+    ----------
+    chunks
+        Of the training data.
+    layout, names
+        The compared columns, and the names of all.
+    training
+        Its figures as a whole, shape ``(C,)``.
+
+    Returns
+    -------
+    tuple
+        Against all of training, and against the chunk before: arrays of magnitudes, shape ``(chunks,)`` or ``(pairs,)``, without
+        those that are undefined. Empty with fewer than `LEAST_CHUNKS` chunks.
+    """
+    if len(chunks.rows) < LEAST_CHUNKS:
+        return {}, {}
+    sample = _sample(chunks, layout, names)
+    whole = _coarse(training, layout)
+    against_all = _effects(sample, whole, layout, names)
+    pairs = chunks.neighbours()
+    if len(pairs) < LEAST_CHUNKS:
+        return against_all, {}
+    return against_all, _effects(sample.take(pairs[:, 1]), sample.take(pairs[:, 0]), layout, names)
+
+
+def threshold_of(magnitudes: Floats) -> float:
+    """Give the mean and three standard deviations more.
+
+    Examples
+    --------
+    >>> round(threshold_of(np.array([0.1, 0.2, 0.3])), 3)
+    0.445
+    """
+    return float(magnitudes.mean() + DEVIATIONS * magnitudes.std()) if magnitudes.size else 0.0
+
+
+def _coarse(training: Frames, layout: Layout) -> _Sample:
+    """Give training with coarse bins, and of each the sums, so that it is known where the bins lie."""
+    numeric = training.numeric
+    counts = layout.bins.coarse(numeric.counts.astype(np.float64))
+    return _Sample(replace(numeric, counts=counts, sums=layout.bins.coarse(numeric.sums)), training.category)
+
+
+def _sample(chunks: Chunks, layout: Layout, names: Sequence[str]) -> _Sample:
+    stretches = len(chunks.rows)
+    shape = (stretches, len(layout.numeric))
+    counts = np.zeros((*shape, layout.bins.coarse_width), dtype=np.int64)
+    missing, mean, variance = np.zeros(shape, dtype=np.int64), np.full(shape, np.nan), np.full(shape, np.nan)
+    for place, column in enumerate(layout.numeric):
+        found = chunks.columns.get(names[column])
+        if found is not None:
+            counts[:, place, : found.counts.shape[1]] = found.counts
+            missing[:, place], mean[:, place], variance[:, place] = found.missing, found.mean, found.variance
+    none = np.zeros(shape, dtype=np.int64)
+    nothing = np.full(shape, np.nan)
+    numeric = NumericFrame(
+        missing, none, counts.sum(axis=-1), mean, variance, nothing, nothing, none, counts, np.zeros((*shape, 0))
+    )
+    categories = np.zeros((stretches, len(layout.category), layout.known + 1), dtype=np.int64)
+    absent = np.zeros((stretches, len(layout.category)), dtype=np.int64)
+    for place, column in enumerate(layout.category):
+        found = chunks.columns.get(names[column])
+        if found is not None:
+            _fill(categories[:, place], found)
+            absent[:, place] = found.missing
+    return _Sample(numeric, CategoryFrame(absent, categories))
+
+
+def _fill(cells: NDArray[np.int64], found: ColumnChunks) -> None:
+    cells[:, : found.counts.shape[1] - 1] = found.counts[:, :-1]
+    cells[:, -1] = found.counts[:, -1]
+
+
+def _effects(current: _Sample, reference: _Sample, layout: Layout, names: Sequence[str]) -> dict[tuple[str, str], Floats]:
+    cells, whole = current.numeric.counts.astype(np.float64), np.asarray(reference.numeric.counts, dtype=np.float64)
+    once = np.ones(1)
+    numeric = NumericView(current.numeric, reference.numeric, cells, whole, cells, whole, layout.bins, once)
+    category = CategoryView(
+        current.category, reference.category, current.category.counts.astype(np.float64),
+        reference.category.counts.astype(np.float64), once,
+    )  # fmt: skip
+    found: dict[tuple[str, str], Floats] = {}
+    views: tuple[tuple[str, View, tuple[int, ...]], ...] = (
+        (NUMERIC, numeric, layout.numeric),
+        (CATEGORY, category, layout.category),
+    )
+    for kind, view, places in views:
+        for statistic in statistics_of(kind):
+            if places and not statistic.needs_sums:
+                _keep(found, statistic.name, statistic.compare(view, HALF).lower, places, names)
+    if layout.numeric:
+        for name, measure in (("wasserstein", _distance), ("variance", _spread)):
+            _keep(found, name, measure(current.numeric, reference.numeric), layout.numeric, names)
+    return found
+
+
+def _keep(
+    found: dict[tuple[str, str], Floats], statistic: str, magnitudes: Floats, places: Sequence[int], names: Sequence[str]
+) -> None:
+    for column, place in enumerate(places):
+        column_magnitudes = magnitudes[:, column]
+        found[names[place], statistic] = column_magnitudes[np.isfinite(column_magnitudes)]
+
+
+def _distance(current: NumericFrame, reference: NumericFrame) -> Floats:
+    """Give the Wasserstein-2 distance over σ of normal distributions with these moments.
+
+    Chunks keep no sums of bins. The distance of order 1 is never larger than that of order 2, which for normal distributions is
+    ``sqrt((mean - mean')² + (s - s')²)`` (Givens and Shortt, 1984).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sigma = np.sqrt(reference.variance)
+        usable = np.where(sigma > 0, sigma, np.nan)
+        apart = np.hypot(current.mean - reference.mean, np.sqrt(current.variance) - sigma) / usable
+        return np.where(np.isfinite(apart), apart, np.nan)
+
+
+def _spread(current: NumericFrame, reference: NumericFrame) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.abs(np.log(current.variance / reference.variance)) / 2
+        return np.where(np.isfinite(ratio), ratio, np.nan)
