@@ -36,8 +36,9 @@ class Decoded:
     unobserved
         Exchanges on a route with a format that have nothing to read on one side or both, by reason: ``status`` (not a 2xx, or
         a gRPC status other than OK), ``bodies_left_out``, ``truncated``, ``incomplete`` (cut off on the wire),
-        ``shared_memory``, ``no_rows``, ``too_wide``, ``no_table`` (a chat, a document, whatever is none), ``image``. Tensors
-        of numbers that are too wide for columns are not among them: they are in `Side.tables`.
+        ``shared_memory``, ``no_rows``, ``too_wide``, ``no_table`` (a chat, a document, whatever is none), ``image``. Of a cut
+        stream of OpenAI's the beginning is read, so it is here and in `batches`. Tensors of numbers that are too wide for
+        columns are not among them: they are in `Side.tables`.
     """
 
     batches: list[Batch] = field(default_factory=list)

@@ -3,6 +3,7 @@
 # Needs: pip install 'outrider[profile]' litserve, and curl
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+python3 -c 'import litserve' || { echo "needs: pip install 'outrider[profile]' litserve" >&2; exit 1; }
 
 mkdir -p build
 python3 train.py build/training.csv
@@ -30,7 +31,11 @@ OUTRIDER_DRAIN_DELAY=0s \
     outrider run &
 outrider=$!
 trap 'kill "$outrider" "$model" 2>/dev/null; wait' EXIT
-until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do kill -0 "$outrider"; sleep 0.2; done
+until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do
+    kill -0 "$outrider"
+    kill -0 "$model"
+    sleep 0.2
+done
 
 printf '\n== ordinary traffic\n'
 python3 traffic.py

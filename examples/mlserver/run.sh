@@ -3,6 +3,10 @@
 # Needs: pip install 'outrider[profile]' mlserver mlserver-sklearn 'tritonclient[http,grpc]', and curl
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+python3 -c 'import mlserver, mlserver_sklearn, tritonclient.grpc, tritonclient.http' || {
+    echo "needs: pip install 'outrider[profile]' mlserver mlserver-sklearn 'tritonclient[http,grpc]'" >&2
+    exit 1
+}
 
 mkdir -p build
 python3 train.py build/model.joblib build/training.csv
@@ -10,6 +14,7 @@ outrider profile build build/training.csv --prediction species --categorical spe
 
 mlserver start . &>build/model.log &
 model=$!
+trap 'kill "$model"; wait' EXIT
 
 # Windows are short, so that a minute shows it.
 OUTRIDER_LISTEN=0.0.0.0:8000,0.0.0.0:8001 \

@@ -3,11 +3,13 @@
 # Needs: pip install outrider xllamacpp gguf openai, and curl
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+python3 -c 'import xllamacpp, gguf, openai' || { echo "needs: pip install outrider xllamacpp gguf openai" >&2; exit 1; }
 
 mkdir -p build
 python3 make_model.py build/tiny.gguf
 python3 model.py build/tiny.gguf &>build/model.log &
 model=$!
+trap 'kill "$model"; wait' EXIT
 
 # There is no training data to build a profile from: the first 250 calls are the reference.
 # Windows are short, so that one minute shows it.
@@ -22,7 +24,11 @@ outrider=$!
 trap 'kill "$outrider" "$model" 2>/dev/null; wait' EXIT
 
 ask() { curl --silent --fail --max-time 5 "$@"; }
-until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do kill -0 "$outrider"; kill -0 "$model"; sleep 0.2; done
+until ask localhost:9465/readyz >/dev/null && ask localhost:9464/metrics >/dev/null; do
+    kill -0 "$outrider"
+    kill -0 "$model"
+    sleep 0.2
+done
 
 printf '\n== short questions\n'
 python3 traffic.py

@@ -3,6 +3,10 @@
 # Needs: pip install 'outrider[profile]' nvidia-pytriton 'tritonclient[http,grpc]', and curl
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+python3 -c 'import pytriton, tritonclient.grpc, tritonclient.http' || {
+    echo "needs: pip install 'outrider[profile]' nvidia-pytriton 'tritonclient[http,grpc]'" >&2
+    exit 1
+}
 
 mkdir -p build
 python3 train.py build/training.csv
@@ -12,6 +16,7 @@ outrider profile build build/training.csv --prediction price --model-name houses
 LD_LIBRARY_PATH=$(python3 -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
     python3 model.py build/workspace &>build/model.log &
 model=$!
+trap 'kill "$model"; wait' EXIT
 
 # Windows are short, so that a minute shows it.
 OUTRIDER_LISTEN=0.0.0.0:8000,0.0.0.0:8001 \
