@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+import msgspec
 
 from agent.errors import ConfigError, OutriderError
 
@@ -101,6 +102,13 @@ def profile() -> None:
 @click.option("--id", multiple=True, help="A column of row ids; repeatable.", metavar="COLUMN")
 @click.option("--time", multiple=True, help="A column of times; repeatable.", metavar="COLUMN")
 @click.option("--segment", multiple=True, help="A column that is no input but tells groups apart; repeatable.", metavar="COLUMN")
+@click.option(
+    "--by",
+    multiple=True,
+    help="Cut training by a column (country) or a comparison (age<25), to compare traffic segment by segment; repeatable.",
+    metavar="GROUPS",
+)
+@click.option("--favourable", default="", help="Which prediction is favourable: approved, or >=0.5.", metavar="VALUE")
 @click.option("--chunk", default="", help="Learn what is normal from chunks of so many rows (5000) or so long a time (1h).")
 @click.option("--exclude", multiple=True, help="A column to leave out; repeatable.", metavar="COLUMN")
 @click.option("--categorical", multiple=True, help="A column of codes, not of quantities; repeatable.", metavar="COLUMN")
@@ -137,6 +145,49 @@ def show(path: Path) -> None:
 
     with _told():
         print_profile(read(path))
+
+
+@main.command()
+@click.argument("profile", type=click.Path(path_type=Path))
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "json_path", help="Write the report as JSON; - is standard output, instead of the text.", metavar="FILE")
+@click.option("--html", "html_path", help="Write the report as a page with histograms, one file.", metavar="FILE")
+@click.option(
+    "--min-rows", type=click.IntRange(min=1), help="Decide nothing below this; OUTRIDER_MIN_ROWS if not given.", metavar="N"
+)
+def compare(profile: Path, data: tuple[Path, ...], json_path: str | None, html_path: str | None, min_rows: int | None) -> None:
+    """Compare DATA with a PROFILE: the sidecar's report of CSV or Parquet files, or of a folder of Parquet files.
+
+    Columns are told by their names. All of the data is compared as one, with the tolerances of the OUTRIDER_* variables. Ends
+    with 0 if nothing drifted, 1 if something did, 2 if the data, the profile or a setting can't be used.
+    """
+    from agent.compare.compare import compare as compare_data  # noqa: PLC0415
+    from agent.compare.page import page  # noqa: PLC0415
+    from agent.compare.show import show as print_comparison  # noqa: PLC0415
+    from agent.evaluate.report import Decision  # noqa: PLC0415
+
+    try:
+        with _progress() as progress:
+            found = compare_data(profile, list(data), min_rows=min_rows, progress=progress)
+        if html_path is not None:
+            _write(html_path, page(found).encode())
+        if json_path is not None:
+            _write(json_path, msgspec.json.encode(found) + b"\n")
+    except OutriderError as error:
+        raise ConfigFailure(str(error)) from error
+    if json_path != "-" and html_path != "-":
+        print_comparison(found)
+    if found.decision in (Decision.INSUFFICIENT, Decision.NO_REFERENCE):
+        click.echo("warning: nothing could be decided; see the report", err=True)
+    sys.exit(1 if found.decision is Decision.DRIFTED else 0)
+
+
+def _write(path: str, content: bytes) -> None:
+    try:
+        with click.open_file(path, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise OutriderError(f"{path}: can't be written: {error.strerror}") from error
 
 
 @main.group()

@@ -26,6 +26,7 @@ from agent.profile.format import CATEGORY_TYPES, FORMAT, NUMERIC_TYPES, Model, P
 from agent.profile.relations import Relations
 from agent.profile.roles import Names, choose
 from agent.profile.sample import RowSample
+from agent.profile.segmenting import SegmentTally, favourable_of, groupings_of
 from agent.profile.sources import open_source
 
 TASKS = ("", "regression", "classification")
@@ -46,6 +47,8 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     id: Names = (),
     time: Names = (),
     segment: Names = (),
+    by: Names = (),
+    favourable: str = "",
     chunk: str = "",
     exclude: Names = (),
     categorical: Names = (),
@@ -69,6 +72,11 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     label, prediction, probability, id, time, segment
         The columns with these roles. All others are features. Columns of ids and times are not looked at, but for the first one
         of times, which tells the chunks apart.
+    by
+        What training is cut by, so that traffic can be compared segment by segment: columns, or comparisons such as
+        ``age<25`` (`agent.group_language`), at most 20 values each. Columns with the role of segments are taken in any case.
+    favourable
+        Which prediction is favourable, such as ``approved`` or ``>=0.5``; ``true`` or 1 of booleans, zeros and ones if empty.
     chunk
         How the data is cut to learn what is normal for a stretch of it (`agent.profile.chunks`): a number of rows such as
         ``5000``, or, given a column of times, a length such as ``1h``. Left out, hours are tried where there are times.
@@ -106,6 +114,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     feeds = [feed_of(choice, source.kinds[choice.place], source.shapes[choice.place]) for choice in choices]
     _check_names(feeds)
     chunking = _chunking(chunk, feeds)
+    groupings, lucky = groupings_of(by, segment, source.names), favourable_of(favourable)
     reading = _Reading(source, progress or _silent)
     _find_centroids(feeds, reading)
     doubts = Doubts(feeds if warn is not None else ())
@@ -125,12 +134,13 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     columns = [column for feed in feeds for column in feed.columns]
     sample = RowSample([column for column in columns if column.is_counted], source.rows)
     tally = None if chunking is None else chunking.chosen([column for column in columns if column.is_counted])
-    relations = _count(feeds, reading, sample, tally)
+    cuts = SegmentTally(groupings, [column for column in columns if column.is_counted], lucky)
+    relations = _count(feeds, reading, sample, tally, cuts)
     profiles = [column.result() for column in columns]
     chunks = None if tally is None else tally.result(profiles)
     if warn is not None and (few := doubt(chunks)):
         warn(few)
-    return Profile(
+    profile = Profile(
         format=FORMAT,
         model=Model(name=model_name, version=model_version, task=task or _task_of(columns), trained_at=trained_at),
         rows=source.rows,
@@ -142,6 +152,14 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         structure=sample.learn(profiles),
         chunks=chunks,
     )
+    return _with_segments(profile, cuts, warn) if groupings else profile
+
+
+def _with_segments(profile: Profile, cuts: SegmentTally, warn: Warn | None) -> Profile:
+    profile, left_out = cuts.result(profile)
+    if warn is not None and left_out:
+        warn(left_out)
+    return profile
 
 
 def _check_names(feeds: Sequence[Feed]) -> None:
@@ -175,7 +193,9 @@ def _times(feeds: Sequence[Feed], block: Block) -> Values | None:
     return next((values for feed, values in zip(feeds, block.columns, strict=True) if _is_time(feed)), None)
 
 
-def _count(feeds: Sequence[Feed], reading: _Reading, sample: RowSample, chunks: ChunkTally | None) -> Relations:
+def _count(
+    feeds: Sequence[Feed], reading: _Reading, sample: RowSample, chunks: ChunkTally | None, cuts: SegmentTally
+) -> Relations:
     used = [feed for feed in feeds if any(column.is_counted for column in feed.columns) or (chunks and _is_time(feed))]
     relations = Relations([column for feed in used for column in feed.columns if column.is_counted])
     for block in reading.blocks("counting", used) if used else ():
@@ -188,6 +208,7 @@ def _count(feeds: Sequence[Feed], reading: _Reading, sample: RowSample, chunks: 
                     raw.append(part)
         relations.update(tallied, raw)
         sample.update(tallied, raw, block.rows)
+        cuts.update(tallied)
         if chunks is not None:
             chunks.update(block.rows, _times(used, block), tallied)
     return relations

@@ -102,6 +102,11 @@ class Column:
         return values
 
     @property
+    def edges(self) -> NDArray[np.float64]:
+        """The edges between the frozen bins of a numeric column, ascending, one less than there are bins."""
+        return self._cuts.edges
+
+    @property
     def coarse_edges(self) -> NDArray[np.float64]:
         """The edges between the coarse bins of a numeric column, ascending, one less than there are bins."""
         return self._cuts.edges[self._cuts.coarse[1:] - 1]

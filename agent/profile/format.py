@@ -298,6 +298,53 @@ class ChunkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     untimed: int = 0
 
 
+class SegmentColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column in each segment: what `agent.profile.segments.pack` makes of it, in base64."""
+
+    name: str
+    figures: str
+
+
+class SegmentTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Training cut by the values of one column (`agent.profile.segments`).
+
+    Parameters
+    ----------
+    by
+        The column, or the column and a comparison, as `agent.group_language` writes it.
+    values
+        The kept categories, most frequent first; for a comparison one entry, the comparison.
+    rows
+        Of each of them.
+    others
+        Rows with another value; rows without a value are nowhere.
+    detail
+        ``fine``: counts and sums in the frozen bins; ``coarse``: counts in the coarse bins.
+    figured
+        How many of `values`, the first ones, have figures.
+    columns
+        The features and outputs.
+    outcome
+        The column of predictions, or of labels where there are none; empty where nobody knows which value is favourable.
+    favourable
+        That value, as `agent.group_language` writes it.
+    answered, selected
+        Rows with an outcome, and with a favourable one: of each of `values`, and last of the other values.
+    """
+
+    by: str
+    values: list[str]
+    rows: list[int]
+    others: int
+    detail: str
+    figured: int
+    columns: list[SegmentColumn]
+    outcome: str = ""
+    favourable: str = ""
+    answered: list[int] = []
+    selected: list[int] = []
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole file. Columns stand in the order of the training data, which positional formats rely on."""
 
@@ -311,3 +358,4 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     summaries: list[Summarised] = []
     structure: Structure | None = None
     chunks: ChunkTable | None = None
+    segments: list[SegmentTable] = []

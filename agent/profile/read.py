@@ -34,6 +34,7 @@ from agent.profile.format import (
     Summarised,
 )
 from agent.profile.kll import check_kll
+from agent.profile.segments import faults as segment_faults
 from agent.profile.structure import structure_faults
 from agent.sketch.wire import unpack_sums
 from agent.summarise.embedding import unpack
@@ -134,6 +135,7 @@ def _faults(profile: Profile) -> Iterator[str]:
     if profile.structure is not None:
         yield from structure_faults(profile.structure, profile.columns, _values_faults)
     yield from chunk_faults(profile)
+    yield from segment_faults(profile)
     if profile.model.task not in ("", "regression", "classification"):
         yield f"$.model.task is {profile.model.task!r}, neither regression nor classification"
 

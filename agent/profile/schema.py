@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from agent.joint.reference import JointReference
 from agent.joint.rows import RowModel
+from agent.profile.chunks import Chunks
 from agent.profile.format import ColumnProfile, Numeric, Profile, Summarised
 from agent.profile.interplay import joint_reference
+from agent.profile.segments import Segments
 from agent.profile.structure import model_of
 from agent.sketch.bins import origin_of
 from agent.sketch.quantiles import sorted_view
@@ -70,6 +72,8 @@ class Schema:
     `row_model` gives rows as wholes; both are empty where there is none. `unmonitored` names the columns of
     the training data that a client or a server may well send too, but that nothing is computed from: labels, ids, times.
     `sources` are the columns that some of the others summarise. `relations` is how features go together and with the prediction.
+    `chunks` is what the columns were in pieces of the training data.
+    `beside` are the columns that only tell segments apart; nothing of them is watched. `segments` is training, cut.
     """
 
     model: str
@@ -81,6 +85,9 @@ class Schema:
     derived: tuple[ColumnSchema, ...] = ()
     row_model: RowModel | None = None
     relations: JointReference | None = None
+    chunks: Chunks | None = None
+    beside: tuple[ColumnSchema, ...] = ()
+    segments: tuple[Segments, ...] = ()
 
     @property
     def columns(self) -> tuple[ColumnSchema, ...]:
@@ -109,7 +116,9 @@ def schema_of(profile: Profile) -> Schema:
     derived, model = _derived(profile, {column.name for column in features})
     relations = None if model is None else _relations(profile, model, [column.name for column in features + outputs])
     model_name, version = profile.model.name, profile.model.version
-    return Schema(model_name, version, features, outputs, unmonitored, sources, derived, model, relations)
+    beside = tuple(_column(column, source_of) for column in known if column.role == "segment")
+    cut = (Chunks.of(profile), beside, Segments.of(profile))
+    return Schema(model_name, version, features, outputs, unmonitored, sources, derived, model, relations, *cut)
 
 
 def _derived(profile: Profile, features: set[str]) -> tuple[tuple[ColumnSchema, ...], RowModel | None]:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
-        {"errors", "clock", "exchange", "batch", "config", "settings", "spelling", "route_language", "tolerance_language", "log"}
+        {"errors", "clock", "exchange", "batch", "config", "settings", "spelling", "log"}
+        | {"route_language", "tolerance_language", "group_language"}
     ),
     frozenset({"proxy"}),
     frozenset({"decode"}),
@@ -25,7 +26,10 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"stats"}),
     frozenset({"evaluate"}),
     frozenset({"export", "admin"}),
-    frozenset({"monitor", "pipeline", "anomalies", "warmup", "sidecar", "keeper", "demo", "cli", "suggest", "compare", "__main__"}),
+    frozenset(
+        {"monitor", "pipeline", "anomalies", "segments", "bias", "warmup", "sidecar", "keeper", "demo", "cli", "suggest"}
+        | {"compare", "__main__"}
+    ),
 )
 """From the bottom up. A part imports only from floors below its own."""
 
