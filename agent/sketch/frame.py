@@ -118,7 +118,7 @@ class NumericFrame:
     maximum: Floats
     outside: Counts
     counts: Counts
-    sums: Floats
+    sums: NDArray[Any]
 
     @property
     def rows(self) -> Counts:
@@ -310,8 +310,12 @@ def coarsened(frames: Frames, layout: NumericLayout) -> Frames:
 
 
 def packed(frames: Frames) -> Frames:
-    """Give the same figures with counts as int32 where they fit."""
-    numeric = replace(frames.numeric, counts=_small(frames.numeric.counts))
+    """Give the same figures in half of the memory: counts as int32 and sums of bins as float32, where they fit."""
+    sums = frames.numeric.sums
+    with np.errstate(over="ignore"):
+        halved = sums.astype(np.float32)
+    fits = np.array_equal(np.isfinite(halved), np.isfinite(sums))
+    numeric = replace(frames.numeric, counts=_small(frames.numeric.counts), sums=halved if fits else sums)
     return Frames(numeric, _small_category(frames.category))
 
 

@@ -265,7 +265,9 @@ class Ring:
             pane.merge(Pane.from_bytes(older.pane, self.schema))
             pane.start_ns = older.start_ns
             pane.compact()
-        self._slots.append(_Slot(pane.start_ns, pane.end_ns, pane.rows, pane.to_bytes()))
+        # msgspec's bytes hold on to the buffer they were written in, half as much again: a copy does not.
+        data = bytes(memoryview(pane.to_bytes()))
+        self._slots.append(_Slot(pane.start_ns, pane.end_ns, pane.rows, data))
         self._frames.append(self._figures(pane))
 
     def _figures(self, pane: Pane) -> Frames:
