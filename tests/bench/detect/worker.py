@@ -44,7 +44,7 @@ class Method(ABC):
         The greater, the more of a drift; NaN where it is undefined. What has a memory forgets it first. With thresholds in
         `stop`, nobody needs the looks after the first that exceeds one.
         """
-        raise NotImplementedError(f"{type(self).__name__} gives no statistics")
+        raise ValueError(f"{type(self).__name__} gives no statistics")
 
     def looks_at(self, window: int) -> int:
         """After how many rows each look comes."""
