@@ -14,6 +14,7 @@ from agent.evaluate.reason import NOT_SEEN, explain, too_few
 from agent.evaluate.report import TRAINING, ColumnReport, Decision, Score
 from agent.evaluate.rule import Rule
 from agent.evaluate.search import Finding
+from agent.evaluate.tolerance import median_of
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.frame import Frames
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
@@ -38,12 +39,22 @@ class ColumnReports:
         The rule.
     violations
         Rows that broke the schema since the start, by (column, kind).
+    medians
+        Of training, one per column; none where there is nothing to compare.
     """
 
-    def __init__(self, window: Window, schema: Schema | None, rule: Rule, violations: Mapping[tuple[str, str], int]) -> None:
+    def __init__(
+        self,
+        window: Window,
+        schema: Schema | None,
+        rule: Rule,
+        violations: Mapping[tuple[str, str], int],
+        medians: Sequence[float | None] = (),
+    ) -> None:
         self._window = window
         self._columns = schema.columns if schema is not None else ()
         self._rule = rule
+        self._medians = medians
         self._violations: dict[str, dict[str, int]] = {}
         for (name, kind), count in violations.items():
             self._violations.setdefault(name, {})[kind] = count
@@ -122,7 +133,7 @@ class ColumnReports:
             mean=_finite(numeric.mean) if numeric is not None else None,
             reference_mean=_finite(reference.mean) if isinstance(reference, NumericSummary) else None,
             median=self._median(place, numeric) if numeric is not None else None,
-            reference_median=median_of(reference) if isinstance(reference, NumericSummary) else None,
+            reference_median=self._medians[place] if self._medians else None,
             unseen_share=_share(current.unseen, current.rows - current.missing) if isinstance(current, CategoryFacts) else None,
             overdispersion=self._spread.get(place),
             violations=self._violations.get(column.name, {}),
@@ -155,7 +166,8 @@ class ColumnReports:
 
     def _reference_facts(self, place: int, against: str) -> Facts | None:
         if against == TRAINING:
-            return _facts_of_summary(self._columns[place].reference)
+            median = self._medians[place] if self._medians else None
+            return _facts_of_summary(self._columns[place].reference, math.nan if median is None else median)
         return self._facts_of(self._window.before if against == "before" else self._window.season, place, ())
 
     def _facts_of(self, frames: Frames | None, place: int, leading: tuple[int, ...]) -> Facts | None:
@@ -171,24 +183,15 @@ class ColumnReports:
     def _median(self, place: int, facts: NumericFacts) -> float | None:
         if math.isfinite(facts.median):
             return facts.median
-        summary = self._window.summary(place) if facts.count else None  # the sketch knows what the open bin does not
-        return median_of(summary) if isinstance(summary, NumericSummary) else None
+        # the sketch knows what the open bin does not
+        return median_of(self._window.summary(place)) if facts.count else None
 
 
-def median_of(summary: NumericSummary) -> float | None:
-    """Give the weighted median of the quantile sketch, ``None`` where there are no values."""
-    if not len(summary.points):
-        return None
-    ranks = np.cumsum(summary.weights)
-    return float(summary.points[np.searchsorted(ranks, ranks[-1] / 2)])
-
-
-def _facts_of_summary(summary: Summary | None) -> Facts | None:
+def _facts_of_summary(summary: Summary | None, median: float) -> Facts | None:
     if isinstance(summary, NumericSummary):
-        median = median_of(summary)
         return NumericFacts(
             summary.rows, summary.missing, summary.infinite, summary.count, summary.mean,
-            math.sqrt(max(0.0, summary.variance)), summary.minimum, summary.maximum, math.nan if median is None else median,
+            math.sqrt(max(0.0, summary.variance)), summary.minimum, summary.maximum, median,
         )  # fmt: skip
     if isinstance(summary, CategorySummary):
         return CategoryFacts(summary.rows, summary.missing, summary.categories, summary.counts, summary.unseen)

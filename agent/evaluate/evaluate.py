@@ -59,11 +59,12 @@ def evaluate(
         The report, and the streaks to hand to the next evaluation.
     """
     evaluation = streaks.evaluations + 1
-    reports = ColumnReports(window, schema, rule, violations)
+    if schema is not None and tolerated is None:
+        tolerated = Tolerated(rule, schema)
+    reports = ColumnReports(window, schema, rule, violations, tolerated.medians if tolerated is not None else ())
     scores: dict[Key, Streak] = dict(streaks.scores)
     relations: list[RelationReport] = []
-    if schema is not None and window.panes is not None:
-        tolerated = tolerated or Tolerated(rule, schema)
+    if schema is not None and tolerated is not None and window.panes is not None:
         taken = lengths(len(window.starts_ns))
         spread = _spread(window)
         current = suffixes(window.panes, taken)

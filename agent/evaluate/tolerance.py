@@ -16,7 +16,16 @@ from agent.evaluate.report import BEFORE, TRAINING
 from agent.evaluate.rule import Rule
 from agent.profile.schema import Schema
 from agent.sketch.frame import Floats, Frames
+from agent.sketch.summary import NumericSummary, Summary
 from agent.window.layout import Layout
+
+
+def median_of(summary: Summary | None) -> float | None:
+    """Give the weighted median of the quantile sketch, ``None`` where there are no numbers."""
+    if not isinstance(summary, NumericSummary) or not len(summary.points):
+        return None
+    ranks = np.cumsum(summary.weights)
+    return float(summary.points[np.searchsorted(ranks, ranks[-1] / 2)])
 
 
 class Tolerated:
@@ -34,6 +43,8 @@ class Tolerated:
         self.layout = Layout.of(schema)
         self.training: Frames = self.layout.reference(schema)
         self._names = [column.name for column in schema.columns]
+        self.medians: list[float | None] = [median_of(column.reference) for column in schema.columns]
+        """Of training; ``None`` for what is no number."""
         self._rule = rule
         self._usual: dict[str, dict[tuple[str, str], Floats]] = {}
         if schema.chunks is not None:

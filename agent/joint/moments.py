@@ -10,6 +10,7 @@ the mean. They follow from the four matrices here. Nothing cancels or overflows:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +143,13 @@ class CrossMoments:
 
 
 def _symmetric(upper: Floats, size: int) -> Floats:
-    whole = np.zeros((size, size))
-    whole[np.triu_indices(size)] = upper
-    return whole + np.triu(whole, 1).T
+    return upper[_places(size)]
+
+
+@lru_cache(maxsize=8)
+def _places(size: int) -> NDArray[np.intp]:
+    """Where each entry of a symmetric matrix stands in its upper triangle, row by row."""
+    places = np.zeros((size, size), dtype=np.intp)
+    rows, columns = np.triu_indices(size)
+    places[rows, columns] = places[columns, rows] = np.arange(len(rows))
+    return places
