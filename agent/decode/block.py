@@ -37,6 +37,7 @@ from agent.decode.arrays import (
     table_of_arrays,
     wide_arrays,
 )
+from agent.decode.flat_records import MAX_STEM, flat_record
 from agent.errors import DecodeError
 
 __all__ = [
@@ -74,9 +75,6 @@ MAX_PADDED_CELLS = 1 << 21
 MAX_REPEATED_CELLS = 1 << 18
 """What is said once for all rows is filled into each of them up to so many cells, where each cell takes Python objects: texts,
 and the context of examples. A body of some bytes would be megabytes otherwise."""
-
-MAX_STEM = 256
-"""A name of more characters is not made into ``name[0]``, ``name[1]``, ...: each of thousands of columns would carry it."""
 
 Row = Sequence[Any]
 
@@ -381,7 +379,7 @@ def _records(records: Sequence[dict[str, Any]]) -> Block:
             others = [{name: value for name, value in record.items() if name not in wide} for record in records]
             beside = _records(others) if any(others) else Block((), True, len(records), b"")
             return msgspec.structs.replace(beside, tables=tables)
-    flat = [record if SCALARS.issuperset(map(type, record.values())) else _flat_record(record) for record in records]
+    flat = [record if SCALARS.issuperset(map(type, record.values())) else flat_record(record) for record in records]
     names = tuple(flat[0])
     if all(tuple(record) == names for record in flat):
         return block_of(names, [tuple(record.values()) for record in flat])
@@ -393,29 +391,3 @@ def _records(records: Sequence[dict[str, Any]]) -> Block:
     if len(union) * len(flat) > MAX_PADDED_CELLS:
         raise DecodeError("table", "too_many_values")
     return block_of(tuple(union), [tuple(map(record.get, union)) for record in flat])
-
-
-def _flat_record(record: dict[str, Any]) -> dict[str, Scalar]:
-    flat: dict[str, Scalar] = {}
-    for name, value in record.items():
-        _flatten_into(flat, name, value, 0)
-    return flat
-
-
-def _flatten_into(flat: dict[str, Scalar], name: str, value: Any, depth: int) -> None:
-    if type(value) in SCALARS:
-        flat[name] = value
-        return
-    if depth == MAX_RANK:
-        raise DecodeError("table", "shape")
-    if len(name) > MAX_STEM:
-        raise DecodeError("table", "name_too_long")
-    items: Iterable[tuple[str, Any]]
-    if type(value) is list:
-        items = ((f"{name}[{index}]", item) for index, item in enumerate(value))
-    else:
-        items = ((f"{name}.{key}", item) for key, item in value.items())
-    for key, item in items:
-        _flatten_into(flat, key, item, depth + 1)
-        if len(flat) > MAX_FLATTENED:
-            raise NotObserved("table", "too_wide")
