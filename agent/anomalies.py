@@ -1,4 +1,4 @@
-"""Rows that are strange by themselves: scored, counted, told to their spans, and the strangest kept."""
+"""Rows looked at as wholes: chosen, scored, those that are strange counted and told to their spans, and the strangest kept."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from agent.joint.rows import Scores
 from agent.profile.schema import Schema
 from agent.sketch.categorical import canonical
 from agent.validate.rows import RowScorer
+from agent.window.sampling import RowSampler
 from agent.window.strangest import Part, StrangeRow, Strangest
 
 MAX_SCORED = 4096
@@ -41,6 +42,8 @@ class RowWatch:
         Where it has no row model, batches pass as they are.
     settings
         The quantile, whether values are kept, and the window.
+    sampler
+        Chooses the rows that are looked at; ``None`` for all.
 
     Attributes
     ----------
@@ -48,7 +51,8 @@ class RowWatch:
         Rows above it are anomalies; infinite where nothing is scored.
     """
 
-    def __init__(self, schema: Schema, settings: Settings) -> None:
+    def __init__(self, schema: Schema, settings: Settings, sampler: RowSampler | None = None) -> None:
+        self._sampler = sampler
         self._scorer = RowScorer(schema)
         self._features = tuple(column.name for column in schema.features)
         self._keeps_values = settings.keep_rows
@@ -72,15 +76,18 @@ class RowWatch:
         Returns
         -------
         checked
-            With the derived columns.
+            With the derived columns of the rows that were looked at.
         anomalies
-            Rows above the threshold. Cost: as `RowScorer.score`, and 0.1 ms for the strangest.
+            How many of them are above the threshold. Cost: as `RowScorer.score`, and 0.1 ms for the strangest.
         """
-        checked, scores = self._scorer.score(checked)
+        if self._scorer.is_idle:
+            return checked, 0
+        sample = self._sampler.take(checked.rows, now_ns) if self._sampler is not None else None
+        checked, scores = self._scorer.score(checked, sample)
         if scores is None or not len(scores.anomaly):
             return checked, 0
-        owners = _Owners(batch, len(scores.anomaly))
-        self._tell_spans(owners, scores.anomaly)
+        owners = _Owners(batch, checked.rows)
+        self._tell_spans(owners, scores.anomaly, sample)
         top = range(len(scores.top))
         self._strangest.update([self._describe(place, owners, checked, scores, now_ns) for place in top], now_ns)
         return checked, int(np.count_nonzero(scores.anomaly > self.threshold))
@@ -94,21 +101,22 @@ class RowWatch:
         """Give the strangest rows of the window, strangest first."""
         return self._strangest.result(now_ns)
 
-    def _tell_spans(self, owners: _Owners, anomaly: NDArray[np.float64]) -> None:
+    def _tell_spans(self, owners: _Owners, anomaly: NDArray[np.float64], sample: NDArray[np.intp] | None) -> None:
         for trace, start, stop in owners.sampled():
-            if len(self._scored) < MAX_SCORED:
-                mine = anomaly[start:stop]
+            mine = anomaly[start:stop] if sample is None else anomaly[slice(*sample.searchsorted((start, stop)))]
+            if mine.size and len(self._scored) < MAX_SCORED:
                 self._scored[trace] = Anomaly(float(mine.max()), int(np.count_nonzero(mine > self.threshold)))
 
     def _describe(self, place: int, owners: _Owners, checked: Checked, scores: Scores, now_ns: int) -> StrangeRow:
         model = self._scorer.model
         named = strongest(scores.rarities[:, place].tolist(), model.weights, model.scored) if model is not None else []
-        row = int(scores.top[place])
+        scored = int(scores.top[place])
+        row = scored if checked.sample is None else int(checked.sample[scored])
         owner = owners.of(row)
         exchange = owner and owner[0]
         return StrangeRow(
             time_ns=exchange.start_ns if exchange else now_ns,
-            score=float(scores.anomaly[row]),
+            score=float(scores.anomaly[scored]),
             parts=[Part(column, probability) for column, probability in named],
             id=owner[1] if owner else "",
             trace=exchange.trace[:16].hex() if exchange else "",

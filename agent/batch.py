@@ -146,12 +146,20 @@ class Checked:
         columns are float64, without the values of a wrong type; others are as they came.
     violations
         Rows by (column, kind); only what occurred.
+    sample
+        Which rows are looked at as wholes, ascending; ``None`` for all of them. `encoded`, `matrix` and the derived columns in
+        `values` are of these rows alone.
+    encoded
+        Per column of features and outputs the values of these rows as `agent.joint` takes them, ``None`` for a column that is not
+        there or not looked at; empty where no row is looked at.
     matrix
-        The design matrix of the features, shape ``(rows, d)``, as `agent.joint.design.Design.matrix` gives it; ``None`` where
-        rows are not scored.
+        The design matrix of the features, shape ``(rows looked at, d)``, as `agent.joint.design.Design.matrix` gives it; ``None``
+        where rows are not scored.
     """
 
     rows: int
     values: tuple[Values | None, ...]
     violations: dict[tuple[str, str], int]
+    sample: NDArray[np.intp] | None = None
+    encoded: tuple[NDArray[Any] | None, ...] = ()
     matrix: NDArray[np.float64] | None = None

@@ -33,6 +33,7 @@ from agent.validate.summaries import Summariser
 from agent.warmup import Warmup
 from agent.window.activity import Activity
 from agent.window.ring import BinTotals, Ring
+from agent.window.sampling import RowSampler
 from agent.window.state import load, save
 from agent.window.strangest import StrangeRow
 
@@ -90,7 +91,7 @@ class Pipeline:
         self.schema = schema
         self._summariser = Summariser(schema) if schema.sources else None
         self._checker = Checker(schema)
-        self._rows = RowWatch(schema, settings)
+        self._rows = RowWatch(schema, settings, RowSampler(pane_ns))
         panes = max(1, round(settings.window_s / settings.pane_s))
         self._ring = Ring(schema, pane_ns, panes, season=SEASON in settings.against)
         self._tolerated = Tolerated(self._rule, schema)
@@ -186,6 +187,7 @@ class Pipeline:
             return
         checked, anomalies = self._rows.take(batch, self._checker.check(batch), now_ns)
         self.activity.anomalies += anomalies
+        self.activity.scored_rows += 0 if checked.matrix is None else len(checked.matrix)
         for violation, count in (*broken.items(), *checked.violations.items()):
             self.activity.violations[violation] = self.activity.violations.get(violation, 0) + count
         self._ring.update(checked, now_ns)

@@ -37,7 +37,6 @@ from agent.sketch.summary import CategorySummary, NumericSummary, Summary
 from agent.validate.schema import OTHER, WHOLE, Checker
 from agent.window.layout import Layout
 from agent.window.pane import Pane
-from agent.window.relations import ROWS_PER_PANE
 from agent.window.ring import Window
 
 REPEATED = 1.1
@@ -124,8 +123,7 @@ class _Seen:
         self._checker = Checker(schema)
         self._watch = RowWatch(schema, settings)
         self._layout = Layout.of(schema)
-        # how columns go together is taken from every so many rows of all, not from the first ones
-        self._pane = Pane(schema, stride=-(-rows // ROWS_PER_PANE))
+        self._pane = Pane(schema)
         self._rows = rows
         self._copies = Copies(schema.features + schema.outputs)
         self._times_ns: tuple[int, ...] = ()

@@ -120,7 +120,13 @@ METRICS: tuple[Metric, ...] = (
         ("column", "kind"), readings.violations,
     ),
     Metric(
-        "outrider.anomalies", _COUNTER, "{row}", "Rows that are stranger as a whole than nearly all of training; none where rows are not scored.",
+        "outrider.scored_rows", _COUNTER, "{row}", "Rows that were looked at as wholes: all, or of busy traffic an even sample.",
+        (), readings.scored_rows,
+    ),
+    Metric(
+        "outrider.anomalies", _COUNTER, "{row}",
+        "Scored rows that are stranger as a whole than nearly all of training; their share is outrider.anomalies / "
+        "outrider.scored_rows.",
         (), readings.anomalies,
     ),
     Metric(

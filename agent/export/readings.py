@@ -84,6 +84,11 @@ def violations(figures: Figures) -> Iterator[Point]:
     )
 
 
+def scored_rows(figures: Figures) -> Iterator[Point]:
+    """Count rows that were looked at as wholes."""
+    yield (), figures.activity.scored_rows
+
+
 def anomalies(figures: Figures) -> Iterator[Point]:
     """Count strange rows."""
     yield (), figures.activity.anomalies

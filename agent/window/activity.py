@@ -147,8 +147,10 @@ class Activity:
         Rows read, by format.
     violations
         Rows that broke the schema, by (column, kind).
+    scored_rows
+        Rows that were looked at as wholes (`agent.window.sampling`).
     anomalies
-        Rows that are stranger, as a whole, than the quantile of training that the settings say.
+        Those of them that are stranger, as a whole, than the quantile of training that the settings say.
     faults
         Errors of our own that were caught, by stage (``decode``, ``sketch``, ``evaluate``, ``state``, ``frame``, ...).
     proxy
@@ -161,6 +163,7 @@ class Activity:
     unobserved: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     violations: dict[tuple[str, str], int] = field(default_factory=dict)
+    scored_rows: int = 0
     anomalies: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     proxy: ProxyStats = field(default_factory=ProxyStats)

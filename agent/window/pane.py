@@ -65,20 +65,18 @@ class Pane:
         Whose columns to sketch.
     start_ns, end_ns
         The stretch, wall clock: from `start_ns` until just before `end_ns`.
-    stride
-        Of how many rows one is looked at for how columns go together: what `RelationsSketch.next_stride` of the last pane says.
     """
 
     __slots__ = ("end_ns", "outside", "relations", "rows", "schema", "sketches", "start_ns")
 
-    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0, stride: int = 1) -> None:
+    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0) -> None:
         self.schema = schema
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.rows = 0
         self.outside: NDArray[np.int64] = np.zeros(len(schema.columns), dtype=np.int64)
         """Rows with a number beyond the range of training, one per column of the schema."""
-        self.relations = RelationsSketch(schema, stride)
+        self.relations = RelationsSketch(schema)
         self.sketches: tuple[Sketch | None, ...] = tuple(sketch_for(column) for column in schema.columns)
 
     def update(self, checked: Checked) -> None:

@@ -1,34 +1,21 @@
-"""How columns go together over a stretch of time: three mergeable sums, of a bounded number of rows.
-
-Structure needs fewer rows than it costs to look at all of them: of each pane about `ROWS_PER_PANE` are taken, one from each run
-of `stride` rows. Which one of a run changes from run to run by the golden ratio (Weyl's sequence), so that rows that come in a
-fixed rhythm, such as the first ones of equal batches, are not all that is seen.
-"""
+"""How columns go together over a stretch of time: three mergeable sums, of the rows that are looked at as wholes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.batch import Checked, Values
+from agent.batch import Checked
 from agent.errors import OutriderError
 from agent.joint.association import Associations
-from agent.joint.design import Encoded
 from agent.joint.fourier import FourierMeans, FourierSums
 from agent.joint.moments import CrossMoments, Moments
 from agent.profile.schema import Schema
-from agent.sketch.codes import Codes
 from agent.sketch.wire import read
-
-ROWS_PER_PANE = 8192
-"""Rows taken at the rate that was expected. They cost 8 ms with 53 columns of the design and 51 features."""
-
-GOLDEN = (5**0.5 - 1) / 2
 
 
 class _Wire(msgspec.Struct, array_like=True, tag="relations/1", frozen=True, gc=False):
@@ -67,96 +54,40 @@ class RelationsSketch:
     ----------
     schema
         Whose columns to look at.
-    stride
-        Rows that one is taken from: `next_stride` of the pane before, so that the rate of traffic need not be guessed. Where
-        more rows come than that lets expect, it doubles: tenfold traffic gives not ten but three times as many rows.
     """
 
-    __slots__ = (
-        "_answers",
-        "_codes",
-        "_limit",
-        "_phase",
-        "_reference",
-        "_run",
-        "_stride",
-        "fourier",
-        "moments",
-        "seen",
-        "tables",
-    )
+    __slots__ = ("_reference", "fourier", "moments", "seen", "tables")
 
-    def __init__(self, schema: Schema, stride: int = 1) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._reference = reference = schema.relations
         self.seen = 0
-        """Rows that came by, whether taken or not."""
-        self._stride = stride
-        self._run = 0  # where the run of rows begins that the next row is taken from
-        self._phase = 0
-        self._limit = ROWS_PER_PANE
+        """Rows that were looked at."""
         width, tables = (reference.width, len(reference.features.names)) if reference is not None else (0, 0)
         self.moments = CrossMoments(width)
         self.fourier = FourierSums(reference.waves if reference is not None else np.zeros((0, 1)))
         self.tables = Associations(tables)
-        self._codes = _codes(schema)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing came by."""
+        """Whether no row was looked at."""
         return not self.seen
 
-    @property
-    def next_stride(self) -> int:
-        """The stride for the pane after this one."""
-        return max(1, -(-self.seen // ROWS_PER_PANE))
-
     def update(self, checked: Checked) -> None:
-        """Add rows of a batch with its design matrix, `Checked.matrix`; without one only associations are added.
+        """Add the rows of a batch that are looked at, `Checked.sample`; without its design matrix only associations are added.
 
-        Cost with 53 columns of the design and 51 features: 1.2 ms for 1,000 rows that are taken, 0.13 ms for a single one.
+        Cost with 53 columns of the design and 51 features: 1.2 ms for 1,000 rows, 0.13 ms for a single one.
         """
         reference = self._reference
-        if reference is None or not checked.rows:
+        rows = checked.rows if checked.sample is None else checked.sample.size
+        if reference is None or not rows or not checked.encoded:
             return
-        taken = self._take(checked.rows)
-        if not taken.size:
-            return
-        kept = slice(None) if taken.size == checked.rows else taken
+        self.seen += rows
         if checked.matrix is not None:
-            matrix = checked.matrix[kept]
-            self.moments.update(matrix)
-            self.fourier.update(matrix)
+            self.moments.update(checked.matrix)
+            self.fourier.update(checked.matrix)
         if reference.answers.names:
-            values = [self._encoded(place, column, kept) for place, column in enumerate(checked.values)]
-            answers = reference.answers.place(values, taken.size)[0]
-            self.tables.update(reference.features.place(values, taken.size), answers)
-
-    def _encoded(self, place: int, column: Values | None, kept: slice | NDArray[np.int64]) -> Encoded | None:
-        if column is None or place not in self._codes:
-            return None
-        codes = self._codes[place]
-        part: NDArray[Any] = column[kept]
-        return part if codes is None else codes.of(part)
-
-    def _take(self, rows: int) -> NDArray[np.int64]:
-        """Choose rows of the next batch, ascending."""
-        end = self.seen + rows
-        chosen: list[NDArray[np.int64]] = []
-        while self._run < end:
-            runs = np.arange(min(self._limit, -(-(end - self._run) // self._stride)))
-            at = self._run + runs * self._stride
-            at += (np.mod((self._phase + runs) * GOLDEN, 1.0) * self._stride).astype(np.int64)
-            done = int(np.searchsorted(at, end))
-            chosen.append(at[:done] - self.seen)
-            self._phase += done
-            self._run += done * self._stride
-            self._limit -= done
-            if not self._limit:
-                self._stride, self._limit = 2 * self._stride, ROWS_PER_PANE // 2
-            if done < runs.size:
-                break
-        self.seen = end
-        return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
+            answers = reference.answers.place(checked.encoded, rows)[0]
+            self.tables.update(reference.features.place(checked.encoded, rows), answers)
 
     def merge(self, other: RelationsSketch) -> None:
         """Add what `other` has seen; `OutriderError` if it is of another schema."""
@@ -221,14 +152,3 @@ def side_by_side(panes: Sequence[RelationsSketch]) -> FourierMeans:
 
 def _stacked(means: Sequence[FourierMeans]) -> FourierMeans:
     return FourierMeans(np.stack([one.rows for one in means]), np.stack([one.means for one in means]))
-
-
-def _codes(schema: Schema) -> dict[int, Codes | None]:
-    """Give how the values of each column that has cells are told, by its place: by `Codes`, or as the numbers that they are."""
-    reference = schema.relations
-    if reference is None:
-        return {}
-    columns = schema.columns
-    places = [*reference.features.places.tolist(), *reference.answers.places.tolist()]
-    known = {place: columns[place].categories for place in places}
-    return {place: None if listed is None else Codes(listed) for place, listed in known.items()}

@@ -245,8 +245,7 @@ class Ring:
             current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns)
         elif start_ns > current.start_ns:
             self._close(current)
-            stride = current.relations.next_stride
-            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns, stride)
+            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns)
             self._evict(current.end_ns - self.panes * self.pane_ns)
         elif start_ns < current.start_ns - self.pane_ns:
             self._move(current, start_ns - current.start_ns)

@@ -110,7 +110,8 @@ def _check(case: Case, pipeline: Pipeline, exchanges: int, now_ns: int) -> None:
             f"{case.name}: {decoded} of {exchanges} exchanges and {read} rows read; faults {activity.faults}, "
             f"undecoded {activity.undecoded}, unobserved {activity.unobserved}"
         )
-    if report is None or any(column.rows != read for column in report.columns):
+    # Derived columns are of the rows that are looked at as wholes, which is an even sample at such rates.
+    if report is None or any(column.rows != read for column in report.columns if column.role != "derived"):
         raise BenchError(f"{case.name}: not every row is in every column's sketch")
 
 

@@ -111,6 +111,42 @@ def test_values_of_every_kind_can_be_written(sent: object, kept: object) -> None
     assert msgspec.json.decode(msgspec.json.encode(found))[0]["values"]["kind"] == kept
 
 
+def test_all_rows_of_usual_traffic_are_scored() -> None:
+    monitor = pipeline()
+    for second in range(3):
+        monitor.take([call(training(20_000))], START + second * SECOND)
+    assert monitor.activity.scored_rows == 60_000
+
+
+def test_rows_beyond_the_sample_are_neither_scored_nor_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.window.sampling.ROWS_PER_PANE", 4)
+    monitor = pipeline()
+    rows = training(8)
+    # Four rows are all taken, and of the next four one of each two: the first ones, as it happens.
+    parts = [rows[:4], rows[4:5], wild(rows[5:6]), wild(rows[6:])]
+    monitor.take([call(part, trace) for part, trace in zip(parts, TRACES, strict=True)], START)
+    assert monitor.activity.scored_rows == 6
+    assert monitor.activity.anomalies == 1
+    told = monitor.pop_scored()
+    assert {trace: anomaly.rows for trace, anomaly in told.items()} == {TRACES[0]: 0, TRACES[1]: 0, TRACES[3]: 1}
+    kept = monitor.strangest(START)
+    assert kept is not None
+    assert len(kept) == 6
+    assert kept[0].trace == TRACES[3][:16].hex()
+    assert kept[0].score == told[TRACES[3]].score
+
+
+def test_columns_count_all_rows_and_derived_ones_the_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.window.sampling.ROWS_PER_PANE", 100)
+    monitor = pipeline()
+    monitor.take([call(training(1000))], START)
+    report = monitor.tick(START + SECOND)
+    assert report is not None
+    rows = {column.name: column.rows for column in report.columns}
+    assert rows["age"] == 1000
+    assert rows[SCORE] == monitor.activity.scored_rows < 400
+
+
 def test_rows_leave_with_the_window() -> None:
     monitor = pipeline()
     monitor.take([call(training(5))], START)

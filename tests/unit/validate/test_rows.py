@@ -138,7 +138,7 @@ def test_unseen_values_are_not_remembered() -> None:
         "flag": [True] * 1000,
     }
     scorer.score(checked(**rows))
-    codes = [feature.codes for feature in scorer._features if feature.codes is not None]
+    codes = [codes for codes in scorer._codes.values() if codes is not None]
     assert max(map(len, codes)) <= 10
 
 
@@ -149,3 +149,48 @@ def test_schema_without_a_model_passes_batches_as_they_are() -> None:
     found, scores = RowScorer(plain).score(Checker(plain).check(Batch("test", "", "", side, NOTHING)))
     assert scores is None
     assert len(found.values) == 2
+
+
+def test_only_the_sample_is_looked_at() -> None:
+    ages = [40.0, 41.0, 42.0, 43.0]
+    whole = checked(age=ages, pay=[4e3] * 4, kind=["a", "b", "c", "a"], code=[1] * 4, flag=[True] * 4)
+    taken = np.array([1, 3])
+    found, scores = RowScorer(schema()).score(whole, taken)
+    all_found, all_scores = RowScorer(schema()).score(whole)
+    assert scores is not None
+    assert all_scores is not None
+    np.testing.assert_allclose(scores.anomaly, all_scores.anomaly[taken])
+    assert found.matrix is not None
+    assert all_found.matrix is not None
+    np.testing.assert_array_equal(found.matrix, all_found.matrix[taken])
+    assert found.rows == 4
+    assert found.sample is taken
+    sizes = {c.name: v.size for c, v in zip(schema().columns, found.values, strict=True) if v is not None}
+    assert {sizes[name] for name in (*DISTANCES, SCORE)} == {2}
+    assert {sizes[name] for name in ("age", "pay", "kind", "code", "flag")} == {4}
+    kinds = found.encoded[[column.name for column in schema().features].index("kind")]
+    assert kinds is not None
+    assert kinds.tolist() == [1, 0]
+
+
+def test_batch_without_a_row_in_the_sample_has_no_scores() -> None:
+    found, scores = RowScorer(schema()).score(checked(), np.empty(0, dtype=np.intp))
+    assert scores is None
+    assert found.encoded == ()
+    assert found.values[-3:] == (None, None, None)
+    assert found.values[0] is not None
+
+
+def test_predictions_that_are_not_row_by_row_belong_to_no_row() -> None:
+    outputs = Side(("y",), (np.zeros(3),), 3)
+    arrays = {"age": 40.0, "pay": 4e3, "kind": "a", "code": 1, "flag": True}
+    inputs = Side(tuple(arrays), tuple(np.array([value], dtype=object) for value in arrays.values()), 1)
+    found, scores = RowScorer(schema()).score(Checker(schema()).check(Batch("test", "", "", inputs, outputs)))
+    assert scores is not None
+    assert found.encoded[-1] is None
+    assert found.encoded[0] is not None
+
+
+def test_without_anything_to_look_for_it_is_idle() -> None:
+    assert RowScorer(schema_of(build({"a": np.arange(50.0), "b": np.arange(50.0)}))).is_idle
+    assert not RowScorer(schema()).is_idle

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from agent.profile.build import build
 from agent.profile.format import Profile
 from agent.profile.schema import Schema, schema_of
 from agent.validate.rows import RowScorer
-from agent.window.relations import ROWS_PER_PANE, RelationsSketch, side_by_side, suffixes
+from agent.window.relations import RelationsSketch, side_by_side, suffixes
 
 
 def data(rows: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -40,8 +41,8 @@ def checked(rows: int, seed: int = 2) -> Checked:
     return RowScorer(schema()).score(Checked(rows, tuple(made[c.name] for c in (*schema().features, *schema().outputs)), {}))[0]
 
 
-def sketch_of(*batches: Checked, stride: int = 1) -> RelationsSketch:
-    sketch = RelationsSketch(schema(), stride)
+def sketch_of(*batches: Checked) -> RelationsSketch:
+    sketch = RelationsSketch(schema())
     for batch in batches:
         sketch.update(batch)
     return sketch
@@ -94,53 +95,27 @@ def test_profile_without_interplay_keeps_the_sketch_empty() -> None:
 def test_batch_without_predictions_still_tells_of_the_features() -> None:
     whole = checked(50)
     answers = len(schema().features)
-    values = tuple(None if place == answers else column for place, column in enumerate(whole.values))
-    sketch = sketch_of(Checked(50, values, {}, whole.matrix))
+    encoded = tuple(None if place == answers else column for place, column in enumerate(whole.encoded))
+    sketch = sketch_of(replace(whole, encoded=encoded))
     assert sketch.moments.rows == 50
     assert not sketch.tables.result().any()
 
 
-def test_stride_takes_one_row_of_each_run() -> None:
-    values = checked(5000).values
-    matrix = np.repeat(np.arange(500.0), 10)[:, None].repeat(schema().relations.width, axis=1) / 1000  # type: ignore[union-attr]
-    sketch = sketch_of(Checked(5000, values, {}, matrix), stride=10)
-    assert sketch.moments.rows == 500
-    # One of each run of ten: the mean over runs is met exactly.
-    assert sketch.moments.result().mean[0] == pytest.approx(0.2495, rel=1e-5)
+def test_only_rows_of_the_sample_are_counted() -> None:
+    made = data(300, 7)
+    columns = [made[column.name] for column in (*schema().features, *schema().outputs)]
+    taken = np.arange(0, 300, 3)
+    scorer = RowScorer(schema())
+    sampled = scorer.score(Checked(300, tuple(columns), {}), taken)[0]
+    alone = scorer.score(Checked(100, tuple(column[taken] for column in columns), {}))[0]
+    assert sketch_of(sampled).seen == 100
+    assert_same(sketch_of(sampled), sketch_of(alone))
 
 
-@pytest.mark.parametrize("size", [1, 3, 10, 64])
-def test_rows_are_taken_alike_however_they_are_batched(size: int) -> None:
-    whole = checked(640)
-    assert whole.matrix is not None
-    parts = []
-    for start in range(0, 640, size):
-        rows = slice(start, min(640, start + size))
-        values = tuple(None if column is None else column[rows] for column in whole.values)
-        parts.append(Checked(rows.stop - rows.start, values, {}, whole.matrix[rows]))
-    assert_same(sketch_of(*parts, stride=7), sketch_of(whole, stride=7))
-
-
-def test_rhythm_of_equal_batches_does_not_choose_the_rows() -> None:
-    whole = checked(6400)
-    marks = np.tile(np.arange(10.0), 640) / 10
-    matrix = np.repeat(marks[:, None], schema().relations.width, axis=1)  # type: ignore[union-attr]
-    sketch = sketch_of(Checked(6400, whole.values, {}, matrix), stride=10)
-    assert sketch.moments.result().mean[0] == pytest.approx(0.45, abs=0.01)
-
-
-def test_rows_that_are_taken_are_bounded() -> None:
-    batch = checked(50_000)
-    sketch = RelationsSketch(schema())
-    for _ in range(8):
-        sketch.update(batch)
-    assert sketch.seen == 400_000
-    assert sketch.moments.rows <= 4 * ROWS_PER_PANE
-    assert sketch.next_stride == 49
-    after = RelationsSketch(schema(), sketch.next_stride)
-    for _ in range(8):
-        after.update(batch)
-    assert after.moments.rows == pytest.approx(ROWS_PER_PANE, rel=0.01)
+def test_batch_without_a_row_in_the_sample_leaves_it_as_it_was() -> None:
+    columns = tuple(data(5, 7)[column.name] for column in (*schema().features, *schema().outputs))
+    nothing = RowScorer(schema()).score(Checked(5, columns, {}), np.empty(0, dtype=np.intp))[0]
+    assert sketch_of(nothing).is_empty
 
 
 def test_suffixes_add_up_the_newest_panes() -> None:
