@@ -39,9 +39,6 @@ from agent.window.layout import Layout
 from agent.window.pane import Pane
 from agent.window.ring import Window
 
-REPEATED = 1.1
-"""Below this rows count as not repeated."""
-
 _PARQUET = b"PAR1"
 
 
@@ -95,7 +92,8 @@ def compare(
     rule = replace(
         Rule.from_settings(settings), consecutive=1, looks=1.0, against=(TRAINING,), min_rows=min_rows or settings.min_rows
     )
-    window, repeated = seen.window(), seen.repeated()
+    # with fewer rows than that nothing would be decided, not even that all of them are the same
+    window, repeated = seen.window(), min(seen.repeated(), max(1.0, source.rows / rule.min_rows))
     weighed = window if repeated == 1.0 or window.panes is None else replace(window, panes=scaled(window.panes, 1.0 / repeated))
     report, _ = evaluate(weighed, schema, rule, Streaks(), seen.violations, clock.wall_ns())
     summaries = [window.summary(place) for place in range(len(schema.columns))]
@@ -121,11 +119,11 @@ class _Seen:
 
     def __init__(self, schema: Schema, settings: Settings, rows: int) -> None:
         self._checker = Checker(schema)
-        self._watch = RowWatch(schema, settings)
+        self._watch = RowWatch(schema, settings)  # every row: a sample that thins out would see a sorted file awry
         self._layout = Layout.of(schema)
         self._pane = Pane(schema)
         self._rows = rows
-        self._copies = Copies(schema.features + schema.outputs)
+        self._copies = Copies(schema.features + schema.outputs, rows)
         self._times_ns: tuple[int, ...] = ()
         self.violations: Violations = {}
         self.anomalies = 0
@@ -164,8 +162,7 @@ class _Seen:
         return None if sketch is None else sketch.result()
 
     def repeated(self) -> float:
-        found = self._copies.result()
-        return found if found >= REPEATED else 1.0
+        return self._copies.result()
 
 
 def _extremes(*times: int) -> tuple[int, ...]:
