@@ -160,6 +160,8 @@ class Monitor:
             metrics=self._telemetry.prometheus,
             faults=self.pipeline.activity.faults,
             waiting=lambda: self.pipeline.waiting,
+            segments=self.pipeline.segments,
+            segment=self.pipeline.segment,
             strangest=lambda: self.pipeline.strangest(wall_ns()),
             model=self._model,
             version=self._profile.model.version if self._profile is not None else "",
@@ -188,6 +190,8 @@ class Monitor:
             totals=self._totals,
             schema=pipeline.schema,
             max_columns=self._settings.max_columns,
+            segments=pipeline.segments(),
+            segment_rows=pipeline.segment_rows(),
             processes=(proxy_process(pipeline.activity.proxy), own_process("monitor")),
         )
 

@@ -25,9 +25,11 @@ from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
 from agent.evaluate.report import SEASON, Report
 from agent.evaluate.rule import Rule
+from agent.evaluate.segments import SegmentSummary
 from agent.evaluate.tolerance import Tolerated
 from agent.exchange import Bare, Exchange
 from agent.profile.schema import Schema
+from agent.segments import SegmentWatch
 from agent.validate.schema import Checker
 from agent.validate.summaries import Summariser
 from agent.warmup import Warmup
@@ -73,12 +75,13 @@ class Pipeline:
         self._rule = Rule.from_settings(settings)
         self._streaks = Streaks()
         self._tolerated: Tolerated | None = None
-        self._warmup = Warmup(settings.warmup_rows, settings.model_name) if schema is None and learns else None
+        self._warmup = Warmup(settings.warmup_rows, settings.model_name, settings.segments) if schema is None and learns else None
         self._summariser: Summariser | None = None
         """Only where the profile summarises something."""
         self._checker: Checker | None = None
         self._rows: RowWatch | None = None
         self._ring: Ring | None = None
+        self._segments: SegmentWatch | None = None
         self._said: set[str] = set()
         self._unmatched = 0
         """Calls that matched no route while nothing could be read at all."""
@@ -95,6 +98,7 @@ class Pipeline:
         panes = max(1, round(settings.window_s / settings.pane_s))
         self._ring = Ring(schema, pane_ns, panes, season=SEASON in settings.against)
         self._tolerated = Tolerated(self._rule, schema)
+        self._segments = SegmentWatch(schema, settings, self._tolerated) if settings.segments else None
         self._warmup = None
         if settings.state_dir:
             self._take_up_state()
@@ -191,6 +195,8 @@ class Pipeline:
         for violation, count in (*broken.items(), *checked.violations.items()):
             self.activity.violations[violation] = self.activity.violations.get(violation, 0) + count
         self._ring.update(checked, now_ns)
+        if self._segments is not None:
+            self._segments.take(batch, checked, now_ns)
 
     def _without_tables(self, batch: Batch) -> Batch:
         """Leave out, and count, what is too wide for columns and was not summarised."""
@@ -208,7 +214,7 @@ class Pipeline:
         except OutriderError as error:
             self._fault("warmup")
             log.error("the first rows can't become a reference; starting over reason=%r", str(error))
-            self._warmup = Warmup(self._settings.warmup_rows, self._settings.model_name)
+            self._warmup = Warmup(self._settings.warmup_rows, self._settings.model_name, self._settings.segments)
             return
         log.info("learned a reference from the first rows rows=%d columns=%d", warmup.rows, len(schema.columns))
         self._adopt(schema)
@@ -227,8 +233,28 @@ class Pipeline:
             _log_changes(before, self.report)
         except Exception:  # noqa: BLE001 - a statistic that fails must not end the monitor
             self._fault("evaluate")
+        self._evaluate_segments(now_ns)
         self.save()
         return self.report
+
+    def _evaluate_segments(self, now_ns: int) -> None:
+        try:
+            if self._segments is not None:
+                self._segments.evaluate(now_ns)
+        except Exception:  # noqa: BLE001 - as above
+            self._fault("segments")
+
+    def segment(self, name: str) -> Report | None:
+        """Give the newest report of one segment, ``None`` where there is none."""
+        return self._segments.report(name) if self._segments is not None else None
+
+    def segments(self) -> list[SegmentSummary]:
+        """Give all segments in a line each."""
+        return self._segments.summaries() if self._segments is not None else []
+
+    def segment_rows(self) -> Mapping[tuple[str, str], int]:
+        """Rows since the start, by segment column and value."""
+        return self._segments.rows if self._segments is not None else {}
 
     @property
     def waiting(self) -> str:
@@ -264,6 +290,8 @@ class Pipeline:
             return
         try:
             save(self._ring, self._settings.state_dir, msgspec.msgpack.encode(self._streaks))
+            if self._segments is not None:
+                self._segments.save(self._settings.state_dir)
         except (OSError, OutriderError) as error:
             self._fault("state", quiet=True)
             self._say_once("state", "the state can't be saved; going on without reason=%r", str(error))
@@ -279,6 +307,8 @@ class Pipeline:
         except (OSError, OutriderError, msgspec.DecodeError) as error:
             self._fault("state", quiet=True)
             log.warning("the saved state can't be used; starting with an empty window reason=%r", str(error))
+        if self._segments is not None:
+            self._segments.take_up(self._settings.state_dir)
 
     # What goes wrong
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from agent import spelling
+from agent.group_language import Grouping
 from agent.spelling import Address, CustomRoute, Readiness, Upstream
 from agent.tolerance_language import Tolerances
 
@@ -70,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     discrepancy: float
     anomaly_quantile: float
     keep_rows: bool
+    segments: tuple[Grouping, ...]
+    max_segments: int
     max_columns: int
     log_level: str
 
@@ -272,6 +275,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "OUTRIDER_KEEP_ROWS", "keep_rows", "switch", "off", spelling.switch,
         "Whether `/api/rows` shows the values of the strangest rows, beside their scores.",
+    ),
+    Setting(
+        "OUTRIDER_SEGMENTS", "segments", "groups, ...", "", spelling.groupings,
+        "Columns, such as `country, age<25`, whose every value has a report of its own, against training's rows with that value.",
+    ),
+    Setting(
+        "OUTRIDER_MAX_SEGMENTS", "max_segments", "segments", "20", spelling.at_least_one,
+        "Segments at most, the most frequent in training; the rows of others are counted together.",
     ),
     Setting(
         "OUTRIDER_MAX_COLUMNS", "max_columns", "columns", "200", spelling.at_least_one,

@@ -8,7 +8,8 @@ from math import isinf
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from agent import route_language, tolerance_language
+from agent import group_language, route_language, tolerance_language
+from agent.group_language import Grouping
 from agent.route_language import CustomRoute as CustomRoute  # noqa: PLC0414 - a value of a setting, imported from here
 from agent.tolerance_language import Tolerances
 
@@ -215,6 +216,11 @@ def routes(text: str) -> tuple[CustomRoute, ...]:
     return route_language.parse(text)
 
 
+def groupings(text: str) -> tuple[Grouping, ...]:
+    """Read groups of rows; `agent.group_language` says how they are written."""
+    return group_language.parse(text)
+
+
 def show(type: str, value: Any) -> str:
     """Write a value of a setting of this `type`, as it can be read again."""
     match type:
@@ -235,7 +241,7 @@ def _number(value: float) -> str:
     return "off" if isinf(value) else f"{value:g}"
 
 
-LISTS = frozenset(("host:port, ...", "URL, ...", "check, ...", "reference, ..."))
+LISTS = frozenset(("host:port, ...", "URL, ...", "check, ...", "reference, ...", "groups, ..."))
 """Types of settings that take several values."""
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from agent.batch import NOTHING, Batch, Side, TensorType, Values
 from agent.errors import ProfileError
+from agent.group_language import Grouping
 from agent.profile.build import build
 from agent.profile.format import Profile, Summarised
 from agent.profile.schema import Schema, schema_of
@@ -70,11 +71,14 @@ class Warmup:
         How many rows to learn from.
     model
         The model's name for the schema, or empty.
+    by
+        What the rows are cut by, for segments.
     """
 
-    def __init__(self, rows: int, model: str) -> None:
+    def __init__(self, rows: int, model: str, by: Sequence[Grouping] = ()) -> None:
         self._wanted = rows
         self._model = model
+        self._by = by
         self._layout: _Layout | None = None
         self._batches: list[_Kept] = []
         self._sources: tuple[list[Source], list[Source]] = ([], [])
@@ -149,16 +153,31 @@ class Warmup:
         others = [name for name in outputs if name not in summaries][1:]
         probabilities = [name for name in others if outputs[name].ndim == 1]
         predictions = [name for name in outputs if name not in probabilities]
-        return schema_of(_built({**inputs, **outputs}, sources, predictions, probabilities, self._model))
+        return schema_of(_built({**inputs, **outputs}, sources, predictions, probabilities, self._model, self._by))
 
 
 def _built(
-    columns: Columns, sources: Sequence[Source], predictions: Sequence[str], probabilities: Sequence[str], model: str
+    columns: Columns,
+    sources: Sequence[Source],
+    predictions: Sequence[str],
+    probabilities: Sequence[str],
+    model: str,
+    by: Sequence[Grouping],
 ) -> Profile:
     """Build a profile of columns some of which are the summaries of `sources` already."""
     derived = [name for source in sources for name in source.names]
     columns |= {name: _whole(name, columns[name]) for name in derived}
-    profile = build(columns, prediction=predictions, probability=probabilities, numeric=derived, model_name=model)
+
+    def built(groups: Sequence[str]) -> Profile:
+        return build(columns, prediction=predictions, probability=probabilities, numeric=derived, model_name=model, by=groups)
+
+    groups = [str(grouping) for grouping in by if grouping.column in columns]
+    try:
+        profile = built(groups)
+    except ProfileError:
+        if not groups:
+            raise
+        profile = built(())  # whoever watches segments says why one can't be watched
     summaries = [Summarised(source.name, source.kind, list(source.measures), list(source.shape)) for source in sources]
     return msgspec.structs.replace(profile, summaries=[*profile.summaries, *summaries])
 

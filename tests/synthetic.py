@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from agent.evaluate.report import ColumnReport, Decision, Report, Score
+from agent.evaluate.segments import SegmentSummary
 from agent.exchange import DOUBLINGS, MARK, Exchange, Outcome, ProxyStats
 from agent.export.figures import Figures, ProcessFigures
 from agent.profile.schema import ColumnSchema, Schema
@@ -134,6 +135,12 @@ def _calls(durations_ns: list[int]) -> Calls:
     return calls
 
 
+SEGMENTS = (
+    SegmentSummary("country=DE", "country", "DE", Decision.DRIFTED, "", 60, 500, ["age"]),
+    SegmentSummary("country=FR", "country", "FR", Decision.INSUFFICIENT, "no rows so far", 0, 300, []),
+)
+
+
 def figures() -> Figures:
     """All of it together."""
     return Figures(
@@ -147,6 +154,8 @@ def figures() -> Figures:
         totals=totals(),
         schema=SCHEMA,
         processes=(ProcessFigures("proxy", 1.5, 30 << 20), ProcessFigures("monitor", 2.5, 90 << 20)),
+        segments=SEGMENTS,
+        segment_rows={("country", "DE"): 70, ("country", "_other"): 30},
     )
 
 

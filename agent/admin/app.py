@@ -13,6 +13,7 @@ from aiohttp import web
 from agent.admin.page import PAGE, PAGE_POLICY
 from agent.clock import Now, wall_ns
 from agent.evaluate.report import Decision, Report
+from agent.evaluate.segments import SegmentSummary
 from agent.profile.format import Profile
 from agent.window.strangest import StrangeRow
 
@@ -38,6 +39,10 @@ class Sources:
         Says in one sentence why there is no report yet.
     strangest
         Gives the strangest rows of the window, or ``None`` where rows are not scored.
+    segments
+        Gives all segments in a line each.
+    segment
+        Gives the newest report of one segment, or ``None`` if it has none.
     model, version
         What the model is called before the first report.
     start_ns
@@ -52,6 +57,8 @@ class Sources:
     faults: dict[str, int]
     waiting: Callable[[], str] = lambda: "the first evaluation comes when the first pane is full"
     strangest: Callable[[], list[StrangeRow] | None] = lambda: None
+    segments: Callable[[], list[SegmentSummary]] = list
+    segment: Callable[[str], Report | None] = lambda _: None
     model: str = ""
     version: str = ""
     start_ns: int = 0
@@ -70,6 +77,7 @@ def make_app(sources: Sources) -> web.Application:
     app.router.add_get("/api/report", _report)
     app.router.add_get("/api/profile", _profile)
     app.router.add_get("/api/rows", _rows)
+    app.router.add_get("/api/segments", _segments)
     app.router.add_get("/metrics", _metrics)
     return app
 
@@ -97,7 +105,20 @@ async def _page(_: web.Request) -> web.Response:
 
 async def _report(request: web.Request) -> web.Response:
     sources = request.app[SOURCES]
+    if "segment" in request.query:
+        return _segment(sources, request.query["segment"])
     return _json(msgspec.json.encode(sources.report() or waiting_report(sources)))
+
+
+def _segment(sources: Sources, name: str) -> web.Response:
+    if name not in (segment.name for segment in sources.segments()):
+        return _fault(404, "there is no such segment: /api/segments lists them")
+    report = sources.segment(name)
+    return _fault(404, "this segment has had no rows yet") if report is None else _json(msgspec.json.encode(report))
+
+
+async def _segments(request: web.Request) -> web.Response:
+    return _json(msgspec.json.encode(request.app[SOURCES].segments()))
 
 
 async def _profile(request: web.Request) -> web.Response:
@@ -142,7 +163,7 @@ async def _json_faults(request: web.Request, handler: _Handler) -> web.StreamRes
         response.headers["Allow"] = error.headers["Allow"]
         return response
     except web.HTTPException as error:
-        return _fault(error.status, "nothing here; there are /api/report, /api/rows, /api/profile and /metrics")
+        return _fault(error.status, "nothing here; there are /api/report, /api/rows, /api/segments, /api/profile and /metrics")
     except Exception as error:  # noqa: BLE001 - a fault of ours is counted, and the monitor goes on
         faults = request.app[SOURCES].faults
         faults["admin"] = faults.get("admin", 0) + 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from agent.evaluate.report import Report
+from agent.evaluate.segments import SegmentSummary
 from agent.exchange import ProxyStats
 from agent.profile.schema import Schema
 from agent.window.activity import Activity
@@ -67,6 +68,10 @@ class Figures:
         `agent.config.Settings.max_columns`.
     processes
         One entry per process.
+    segments
+        The segments that are watched.
+    segment_rows
+        Rows since the start, by segment column and value.
     """
 
     version: str
@@ -81,6 +86,8 @@ class Figures:
     schema: Schema | None = None
     max_columns: int = 200
     processes: tuple[ProcessFigures, ...] = ()
+    segments: Sequence[SegmentSummary] = ()
+    segment_rows: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def own_process(name: str) -> ProcessFigures:

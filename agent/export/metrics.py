@@ -56,6 +56,7 @@ _COUNTER, _UP_DOWN, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.UP_DOWN, Kind.GAUGE,
 _ROUTE = ("http.route",)
 _CALL = ("http.request.method", "http.response.status_code", "http.route", "error.type")
 _COLUMN = ("column", "role")
+_SEGMENT = ("segment.column", "segment.value")
 _BIN = ("column", "bin", "coarse")
 _SCORE = ("column", "role", "statistic", "against")
 
@@ -258,6 +259,21 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("outrider.evaluations", _COUNTER, "{evaluation}", "Evaluations of the window.", (), readings.evaluations),
     Metric("outrider.window.rows", _GAUGE, "{row}", "Rows in the window.", (), readings.window_rows),
+    # Segments
+    Metric(
+        "outrider.segment.rows", _COUNTER, "{row}",
+        "Rows of a segment; `_other` are values that are no segment, `_missing` rows without a value.",
+        _SEGMENT, readings.segment_rows,
+    ),
+    Metric(
+        "outrider.segment.drifted_columns", _GAUGE, "{column}", "How many columns are called drifted in a segment.",
+        _SEGMENT, readings.segment_drifted_columns,
+    ),
+    Metric(
+        "outrider.segment.decision", _GAUGE, "{decision}",
+        "The segment as a whole: -2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
+        _SEGMENT, readings.segment_decision,
+    ),
     # Columns beside their reference
     Metric(
         "outrider.column.rows", _GAUGE, "{row}", "Rows of a column in the window.",

@@ -185,6 +185,24 @@ def window_rows(figures: Figures) -> Iterator[Point]:
         yield (), figures.report.rows
 
 
+def segment_drifted_columns(figures: Figures) -> Iterator[Point]:
+    """How many columns are drifted in each segment that had rows."""
+    for segment in figures.segments:
+        if segment.rows:
+            yield (segment.column, segment.value), len(segment.drifted)
+
+
+def segment_decision(figures: Figures) -> Iterator[Point]:
+    """Encode the decision on each segment."""
+    for segment in figures.segments:
+        yield (segment.column, segment.value), DECISION_CODES[segment.decision]
+
+
+def segment_rows(figures: Figures) -> Iterator[Point]:
+    """Count rows by segment; values that are no segment, and rows without one, are summed up for each column."""
+    yield from dict(figures.segment_rows).items()
+
+
 def _bins(figures: Figures) -> Iterator[tuple[ColumnSchema, BinTotals, list[Values]]]:
     """Give the columns with frozen bins, and the attributes of each bin: column, bin, and the coarse bin it lies in.
 

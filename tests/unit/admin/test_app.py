@@ -48,6 +48,41 @@ def ask(given: Sources, path: str, method: str = "GET", **headers: str) -> tuple
     return asyncio.run(one())
 
 
+def with_segments() -> Sources:
+    report = msgspec.structs.replace(synthetic.REPORT, rows=60)
+    return replace(
+        sources(),
+        segments=lambda: list(synthetic.SEGMENTS),
+        segment=lambda name: report if name == "country=DE" else None,
+    )
+
+
+def test_segments_are_listed() -> None:
+    status, _, body = ask(with_segments(), "/api/segments")
+    assert status == 200
+    listed = json.loads(body)
+    assert [(one["name"], one["decision"], one["rows"], one["drifted"]) for one in listed] == [
+        ("country=DE", "drifted", 60, ["age"]),
+        ("country=FR", "insufficient", 0, []),
+    ]
+
+
+def test_a_segment_has_a_report_of_its_own() -> None:
+    status, _, body = ask(with_segments(), "/api/report?segment=country%3DDE")
+    assert status == 200
+    assert json.loads(body)["rows"] == 60
+
+
+@pytest.mark.parametrize(
+    ("segment", "message"),
+    [("country%3DFR", "no rows yet"), ("country%3DES", "/api/segments lists them"), ("", "no such segment")],
+)
+def test_a_segment_without_a_report_is_not_found(segment: str, message: str) -> None:
+    status, _, body = ask(with_segments(), f"/api/report?segment={segment}")
+    assert status == 404
+    assert message in json.loads(body)["error"]
+
+
 def test_report_is_json() -> None:
     status, headers, body = ask(sources(), "/api/report")
     assert status == 200

@@ -58,6 +58,12 @@ def test_every_metric_is_observed_somewhere(metric: Metric) -> None:
     assert list(metric.read(figures))
 
 
+def test_segments_are_those_of_the_profile_and_the_rest_together() -> None:
+    assert read("outrider.segment.rows") == {("country", "DE"): 70, ("country", "_other"): 30}
+    assert read("outrider.segment.drifted_columns") == {("country", "DE"): 1}
+    assert read("outrider.segment.decision") == {("country", "DE"): 2, ("country", "FR"): -1}
+
+
 def test_duration_keeps_tunnels_out_and_names_the_error() -> None:
     found = read("http.server.request.duration")
     route = "/v1/models/{model}:predict"
