@@ -109,26 +109,21 @@ class BinCounts:
             self.sums += _slice_sums(values - self.origin, starts)
 
     def update_runs(self, runs: NDArray[np.float64]) -> None:
-        """Add rows that are each ascending and finite, shape ``(runs, n)``, contiguous. Cost: 10 ns per value."""
+        """Add rows that are each ascending and finite, shape ``(runs, n)``, contiguous. Cost: 8 to 12 ns per value."""
         if not runs.size:
             return
         self.count += runs.size
         if float(runs[:, 0].min()) > -self._reach and float(runs[:, -1].max()) < self._reach:
-            self._add(runs)
+            self._add(runs.reshape(-1))
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                self._add(runs)
+                self._add(runs.reshape(-1))
 
-    def _add(self, runs: NDArray[np.float64]) -> None:
-        """Add rows that are each ascending and finite: each bin is a slice of each row, and the slices are summed up at once."""
-        rows, size = runs.shape
-        edges = self.edges
-        starts = np.zeros((rows, edges.size + 1), dtype=np.int64)
-        for start, run in zip(starts, runs, strict=True):
-            start[1:] = run.searchsorted(edges)
-        self.below += starts[:, 1:].sum(axis=0)
-        starts += np.arange(0, runs.size, size)[:, None]
-        self.sums += _slice_sums(runs.reshape(-1) - self.origin, starts.reshape(-1)).reshape(starts.shape).sum(axis=0)
+    def _add(self, values: NDArray[np.float64]) -> None:
+        """Add finite values in any order. Each is looked up: that takes half as long where it goes through the edges in runs."""
+        places = self.edges.searchsorted(values, "right")
+        self.below += np.bincount(places, minlength=self.sums.size)[:-1].cumsum()
+        self.sums += np.bincount(places, values - self.origin, self.sums.size)
 
     def _add_large(self, values: NDArray[np.float64]) -> None:
         """Add ascending values, of which some are infinite or so large that their sum may be."""
