@@ -48,20 +48,22 @@ def bars_of(current: NumericSummary, reference: NumericSummary, *, whole: bool) 
         return None
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
     edges = _edges(low, high, whole=whole)
-    return Bars(edges.tolist(), _shares(current, edges).tolist(), _shares(reference, edges).tolist())
+    return Bars(edges.tolist(), *(_shares(sample, edges, whole=whole).tolist() for sample in (current, reference)))
 
 
 def _ends(sample: NumericSummary) -> tuple[float, float]:
-    ranks = np.cumsum(sample.weights) / sample.weights.sum()
+    total = float(sample.weights.sum())
+    # one value may stand for several, and then for more than a tail
+    tail = max(TAIL, 2.0 * float(sample.weights.max()) / total)
+    ranks = np.cumsum(sample.weights) / total
     last = sample.points.size - 1
-    low = sample.points[np.searchsorted(ranks, TAIL)]
-    high = sample.points[min(last, int(np.searchsorted(ranks, 1.0 - TAIL)))]
-    # the extremes themselves, where they are near
-    reach = (high - low) / 4
-    return (
-        float(sample.minimum if low - sample.minimum <= reach else low),
-        float(sample.maximum if sample.maximum - high <= reach else high),
-    )
+    low = sample.points[min(last, int(np.searchsorted(ranks, tail)))]
+    high = sample.points[min(last, int(np.searchsorted(ranks, 1.0 - tail)))]
+    reach = high / 4 - low / 4
+    with np.errstate(over="ignore"):  # the extremes themselves, where they are near
+        lowest = sample.minimum if low - sample.minimum <= reach else low
+        highest = sample.maximum if sample.maximum - high <= reach else high
+    return float(min(lowest, highest)), float(max(lowest, highest))
 
 
 def _edges(low: float, high: float, *, whole: bool) -> Floats:
@@ -79,7 +81,7 @@ def _edges(low: float, high: float, *, whole: bool) -> Floats:
     return edges if (np.diff(edges) > 0).all() else np.array([low, high])
 
 
-def _shares(sample: NumericSummary, edges: Floats) -> Floats:
+def _shares(sample: NumericSummary, edges: Floats, *, whole: bool) -> Floats:
     """Give the share of the values in each bar; what is beyond the outer edges is in the outermost ones."""
     counts = sample.bin_counts.astype(np.float64)
     total = counts.sum()
@@ -96,15 +98,17 @@ def _shares(sample: NumericSummary, edges: Floats) -> Floats:
     with np.errstate(over="ignore"):
         wide = bounds[bins + 1] - bounds[bins] > _WIDE * (edges[1] - edges[0])
     told = (held > 0) & (wide | bool(sample.weights.max() <= 1))
-    part = np.divide(within, held, out=_evenly(sample, bins, places), where=told)
+    part = np.divide(within, held, out=_evenly(sample, bins, places, whole=whole), where=told)
     below = np.concatenate(([0.0], np.cumsum(counts)))[bins] + counts[bins] * part
     shares: Floats = np.diff(below, prepend=0.0, append=total).clip(min=0.0) / total
     return shares
 
 
-def _evenly(sample: NumericSummary, bins: NDArray[np.intp], places: Floats) -> Floats:
+def _evenly(sample: NumericSummary, bins: NDArray[np.intp], places: Floats, *, whole: bool) -> Floats:
     """Give the part of a bin below a place where its values are evenly spread."""
-    bounds = np.concatenate(([sample.minimum], sample.edges, [sample.maximum]))
+    bounds = np.concatenate(([sample.minimum], sample.edges, [sample.maximum + 1 if whole else sample.maximum]))
+    if whole:
+        bounds = np.ceil(bounds) - 0.5
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         part = (places - bounds[bins]) / (bounds[bins + 1] - bounds[bins])
     evenly: Floats = np.nan_to_num(part, nan=0.5, posinf=1.0, neginf=0.0).clip(0.0, 1.0)

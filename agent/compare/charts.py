@@ -43,8 +43,10 @@ def _histogram(name: str, bars: Bars) -> str:
     low, high = bars.edges[0], bars.edges[-1]
     tallest = max(*bars.shares, *bars.reference_shares, 1e-12)
 
+    scale = 1.0 if math.isfinite(high - low) else 0.5
+
     def x(value: float) -> float:
-        return WIDTH * (value / 2 - low / 2) / (high / 2 - low / 2)
+        return WIDTH * ((scale * value - scale * low) / (scale * high - scale * low))
 
     def y(part: float) -> float:
         return _FLOOR - (_FLOOR - _TOP) * part / tallest
