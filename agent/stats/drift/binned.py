@@ -146,10 +146,15 @@ class Scaled:
         integral[..., 1:] += bins.widths[..., 1:] * np.cumsum(self.shares, axis=-1)[..., :-1]
         return np.maximum(integral * (bins.widths - integral), 0.0)
 
-    def closed_means(self, bins: Bins) -> Floats:
-        """Give the mean of each closed bin, 0 where it is empty or open-ended."""
-        closed = ~bins.high & (self.shares > 0)
+    def closed(self, bins: Bins) -> Flags:
+        """Tell which bins have values and two ends."""
+        closed: Flags = ~bins.high & (self.shares > 0)
         closed[..., 0] = False
+        return closed
+
+    def closed_means(self, bins: Bins) -> Floats:
+        """Give the mean of each bin that is `closed`, from the origin; 0 for the others, and where it is at the origin."""
+        closed = self.closed(bins)
         return np.where(closed, self.sums / np.where(closed, self.shares, 1.0), 0.0)
 
     def tails(self, bins: Bins) -> Tails:

@@ -42,9 +42,8 @@ def kurtosis(sample: Scaled, bins: Bins, count: Floats) -> Floats:
     3.1
     """
     with np.errstate(all="ignore"):
-        means = sample.closed_means(bins)
-        away = np.where(means == 0, 0.0, means - sample.mean[..., None]) ** 2
-        inside = np.einsum("...b,...b,...b->...", np.where(means == 0, 0.0, sample.shares), away, away)
+        away = np.where(sample.closed(bins), sample.closed_means(bins) - sample.mean[..., None], 0.0) ** 2
+        inside = np.einsum("...b,...b,...b->...", sample.shares, away, away)
         tails = sample.tails(bins)
         beyond = _fourth(tails, (tails.edges - sample.mean[..., None]) * [-1.0, 1.0], count)
         found = (inside + beyond) / sample.variance**2
