@@ -4,10 +4,12 @@ from __future__ import annotations
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5d6778; --line: #e4e7ec; --paper: #fff; --back: #f7f8fa;
-        --ok: #16794c; --suspect: #a15c00; --drifted: #c4271c; --quiet: #5d6778; --train: #c3cad6; --data: #2f62c9; }
+        --ok: #16794c; --suspect: #a15c00; --drifted: #c4271c; --quiet: #5d6778;
+        --train: #c3cad6; --rim: #7e8999; --data: #2f62c9; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #2d3440; --paper: #181d26; --back: #11151c;
-          --ok: #4cc38a; --suspect: #f0b429; --drifted: #ff7a70; --quiet: #98a2b3; --train: #465063; --data: #7fa9ff; } }
+          --ok: #4cc38a; --suspect: #f0b429; --drifted: #ff7a70; --quiet: #98a2b3;
+          --train: #465063; --rim: #8a95a8; --data: #7fa9ff; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
@@ -31,7 +33,7 @@ nav a:hover, nav a:focus-visible { border-color: var(--data); }
 .notes { color: var(--soft); padding-left: 1.1rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
 .legend { display: flex; align-items: center; gap: .5rem; color: var(--soft); font-size: .9rem; margin: 0; }
 .key { width: 1.4rem; height: .8rem; display: inline-block; border-radius: 2px; }
-.key.train { background: var(--train); }
+.key.train { background: var(--train); border: 1px solid var(--rim); }
 .key.data { border: 2px solid var(--data); background: color-mix(in srgb, var(--data) 15%, transparent); margin-left: .75rem; }
 .cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 article { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1rem; min-width: 0;
@@ -45,7 +47,7 @@ section.suspect article { border-top: 3px solid var(--suspect); }
 .together { margin: 0; padding-left: 1.1rem; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; margin: .4rem 0; overflow: visible; }
 svg text { fill: var(--soft); font: 14px system-ui, sans-serif; font-variant-numeric: tabular-nums; }
-svg .train { fill: var(--train); }
+svg .train { fill: var(--train); stroke: var(--rim); stroke-width: .75; }
 svg .data { fill: color-mix(in srgb, var(--data) 15%, transparent); stroke: var(--data); stroke-width: 1.75;
             stroke-linejoin: round; }
 svg .bar { fill: var(--data); }
