@@ -30,6 +30,10 @@ TAIL_VALUES = 10
 """The share of values on each side that say how far the tail reaches, and how many there must be: the mean of one or two says
 nothing."""
 
+TOGETHER = 16_384
+LONG = 2048
+"""Values that are compared with their cuts at once, 20 bytes each on the way; longer columns one by one, at half the price."""
+
 MAX_RARITY = 1e15
 """The rarest that anything can be. Sums of these are still exact enough, and finite."""
 
@@ -153,7 +157,7 @@ class Tails:
         self._class_rows = [(row, place, tail.rarities) for row, place in rows if isinstance(tail := tails[place], ClassTail)]
         self._number_rows = np.array([row for row, _, _ in numbers], dtype=np.int64)
         self._number_places = [place for _, place, _ in numbers]
-        self._cuts = np.array([tail.cuts for _, _, tail in numbers]).reshape(-1, CUTS).T[:, :, None]
+        self._cuts = np.ascontiguousarray(np.array([tail.cuts for _, _, tail in numbers]).reshape(-1, CUTS).T)[:, :, None]
         self._flat = np.concatenate([tail.rarities for _, _, tail in numbers]) if numbers else np.empty(0)
         self._gaps = np.array([(tail.missing, tail.infinite) for _, _, tail in numbers]).reshape(-1, 2)
         self._reach = np.array([(tail.low, tail.high) for _, _, tail in numbers]).reshape(-1, 2)
@@ -171,7 +175,8 @@ class Tails:
         Returns
         -------
         rarities
-            Shape ``(len(places), rows)``, in [1, `MAX_RARITY`]. Cost: 12 ns a number at 1,000 rows, 1 µs at a single one.
+            Shape ``(len(places), rows)``, in [1, `MAX_RARITY`]. Cost: 11 ns a number at 1,000 rows, 7 at 4,096, 30 to 40 µs for a
+            single row.
         """
         found = np.empty((len(self.places), rows))
         if self._number_places:
@@ -186,18 +191,27 @@ class Tails:
         for row, place in enumerate(self._number_places):
             column = values[place]
             numbers[row] = np.nan if column is None else column
-        # Comparing all with each cut has no branches to guess wrong: 3 ns a value, and a binary search 15.
-        bins = np.zeros(numbers.shape, dtype=np.uint8)
-        reached = np.empty(numbers.shape, dtype=np.bool_)
-        for cuts in self._cuts:
-            np.greater_equal(numbers, cuts, out=reached)
-            np.add(bins, reached.view(np.uint8), out=bins)
+        bins = self._bins(numbers)
         starts = np.arange(len(numbers))[:, None] * (CUTS + 1)
         found: NDArray[np.float64] = self._flat.take(starts + bins)
-        outside = np.nonzero((bins == 0) | (bins == CUTS))
-        if outside[0].size:
-            found[outside] = self._outside(numbers[outside], bins[outside] > 0, found[outside], outside[0])
+        # Bins 0 and `CUTS`, since 0 - 1 is 255. In a flat array they are found in an eighth of the time.
+        outside = np.flatnonzero(bins - np.uint8(1) >= CUTS - 1)
+        if outside.size:
+            flat, above = found.reshape(-1), bins.reshape(-1)[outside] > 0
+            flat[outside] = self._outside(numbers.reshape(-1)[outside], above, flat[outside], outside // rows)
         return found
+
+    def _bins(self, numbers: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Count the cuts that each number has reached."""
+        # Comparing all with each cut has no branches to guess wrong: 3 to 7 ns a value, and a binary search 15.
+        columns, rows = numbers.shape
+        step = 1 if rows >= LONG else max(1, TOGETHER // max(1, rows))
+        bins = np.empty(numbers.shape, dtype=np.uint8)
+        for start in range(0, columns, step):
+            some = slice(start, start + step)
+            reached = numbers[some] >= self._cuts[:, some]
+            np.add.reduce(reached.view(np.uint8), axis=0, dtype=np.uint8, out=bins[some])
+        return bins
 
     def _outside(
         self, numbers: NDArray[np.float64], above: NDArray[np.bool_], found: NDArray[np.float64], columns: NDArray[np.int64]

@@ -63,7 +63,7 @@ class RowScorer:
         checked
             With a value for each of `Schema.columns`, ``None`` for the derived ones where the batch has no features.
         scores
-            Of the rows that are looked at; ``None`` where there are none. Cost: 23 ns a number at 1,000 rows; 0.1 to 0.2 ms for a
+            Of the rows that are looked at; ``None`` where there are none. Cost: 18 ns a number at 1,000 rows; 50 to 70 µs for a
             single row.
         """
         own = checked.values[: self._outputs_end]

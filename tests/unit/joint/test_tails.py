@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.joint.tails import CUTS, MAX_RARITY, Tails, class_tail, number_tail
+from agent.joint.tails import CUTS, LONG, MAX_RARITY, TOGETHER, Tails, class_tail, number_tail
 
 
 def rarity(training: np.ndarray, *values: float) -> list[float]:
@@ -115,3 +115,16 @@ def test_absent_columns_count_as_missing() -> None:
 def test_no_rows() -> None:
     assert Tails([number_tail(np.arange(9.0))]).rarities([np.empty(0)], 0).shape == (1, 0)
     assert Tails([]).rarities([], 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(3, LONG), (3, LONG + 7), (40, TOGETHER // 16), (40, 1)])
+def test_rarities_do_not_depend_on_how_many_there_are_at_once(columns: int, rows: int) -> None:
+    rng = np.random.default_rng(5)
+    tails = Tails([number_tail(place + rng.normal(size=200)) for place in range(columns)])
+    values = [place + 3 * rng.normal(size=rows) for place in range(columns)]
+    values[0][0], values[1][0], values[2][0] = np.nan, np.inf, -np.inf
+    parts = [
+        tails.rarities([column[start : start + 100] for column in values], min(100, rows - start))
+        for start in range(0, rows, 100)
+    ]
+    np.testing.assert_array_equal(tails.rarities(values, rows), np.concatenate(parts, axis=1))
