@@ -73,7 +73,7 @@ class ColumnReports:
         self._current = current
         self._spans = spans
         places = (*self._window.layout.numeric, *self._window.layout.category)
-        self._spread = dict(zip(places, np.concatenate(spread).tolist(), strict=True))
+        self._spread = dict(zip(places, np.concatenate([each[-1] for each in spread]).tolist(), strict=True))
 
     def add(self, finding: Finding, streaks: dict[Key, Streak]) -> None:
         """Take one statistic of many columns, and bring its streaks up to date."""
@@ -147,7 +147,7 @@ class ColumnReports:
             return Decision.INSUFFICIENT, NOT_SEEN
         decision = worst([Decision.INSUFFICIENT, *(score.decision for score in scores)])
         if decision is Decision.INSUFFICIENT:
-            return decision, too_few(current.rows, reference.rows, self._rule.min_rows)
+            return decision, too_few(current.rows, reference.rows, self._rule.min_rows, self._spread.get(place, 1.0))
         if decision in _CALM:
             return decision, ""
         return decision, self._explain(place, decision)

@@ -77,7 +77,9 @@ class Verdict(NamedTuple):
     """Whether it is as clearly below the tolerance as ending a drift takes."""
 
 
-def strongest(effect: Effect, thresholds: NDArray[np.float64], rule: Rule) -> Strongest:
+def strongest(
+    effect: Effect, thresholds: NDArray[np.float64], rule: Rule, overdispersion: NDArray[np.float64] | float = 1.0
+) -> Strongest:
     """Find where the evidence is strongest: the largest factor between lower bound and tolerance.
 
     Where no bound is above 0 it is the longest stretch with rows enough, whose estimate is the best.
@@ -89,9 +91,12 @@ def strongest(effect: Effect, thresholds: NDArray[np.float64], rule: Rule) -> St
     thresholds
         Shape ``(C,)``; infinite where switched off.
     rule
-        The rule.
+        The rule. Its rows are independent ones.
+    overdispersion
+        So many rows say as much as one, shape ``(S, C)``.
     """
-    enough = np.isfinite(effect.value) & (np.minimum(effect.rows, effect.reference_rows) >= rule.min_rows)
+    rows = np.minimum(effect.rows / overdispersion, effect.reference_rows)
+    enough = np.isfinite(effect.value) & (rows >= rule.min_rows)
     factors = np.where(enough, effect.lower / thresholds, -1.0)
     best = np.argmax(factors, axis=0)
     evidence = factors[best, np.arange(factors.shape[1])]

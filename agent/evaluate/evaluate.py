@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from agent.profile.schema import Schema
 from agent.sketch.frame import Frames, last, suffixes
 from agent.stats.overdispersion import overdispersion
 from agent.window.ring import Window
+
+STUCK_PANE = 2
+"""Rows: with 60 panes a stuck feed comes to 120 independent ones, more than the 100 that a decision takes."""
 
 
 def evaluate(
@@ -66,14 +69,15 @@ def evaluate(
     relations: list[RelationReport] = []
     if schema is not None and tolerated is not None and window.panes is not None:
         taken = lengths(len(window.starts_ns))
-        spread = _spread(window)
+        repeated = _repeated(window, taken)
+        spread = _spread(window, window.panes, repeated)
         current = suffixes(window.panes, taken)
         families = _families(window, current, spread, rule, tolerated)
         spans = spans_s(window.starts_ns, window.end_ns, taken)
         reports.see(current, spread, spans)
         for finding in search(families, rule, len(taken)):
             reports.add(finding, scores)
-        relations = relate(window.relations(), schema, rule, taken, spans, scores)
+        relations = relate(window.relations(), schema, rule, taken, spans, scores, repeated)
     columns = reports.result()
     report = Report(
         time_ns=now_ns,
@@ -90,12 +94,27 @@ def evaluate(
     return report, Streaks(evaluation, {key: streak for key, streak in scores.items() if streak.run or streak.raised})
 
 
-def _spread(window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    panes = window.panes
-    if panes is None:
-        return np.ones(len(window.layout.numeric)), np.ones(len(window.layout.category))
+def _repeated(window: Window, taken: Sequence[int]) -> NDArray[np.float64]:
+    """Give how many rows say as much as one because they come several times in a row, by length of the window, shape ``(S,)``.
+
+    A pane that is nothing but one row says as much as `STUCK_PANE` rows: a feed that is stuck is not one observation for ever.
+    """
+    if window.repeats is None:
+        return np.ones(len(taken))
+    of_pane, _, begun = window.repeats.T
+    stuck = np.where(begun <= 1, np.minimum(of_pane, STUCK_PANE), 0)
+    newest = np.column_stack([window.repeats[:, :2], stuck])[::-1]
+    rows, squares, least = np.cumsum(newest, axis=0)[np.array(taken) - 1].T
+    some = np.maximum(rows, 1)
+    return np.asarray(np.minimum(squares / some, some / np.maximum(least, 1)))
+
+
+def _spread(window: Window, panes: Frames, repeated: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give how many rows say as much as one, shape ``(S, C)``: by how panes differ, or by rows that repeat if that is more."""
     coarse = window.layout.bins.coarse(panes.numeric.counts.astype(np.float64))
-    return overdispersion(coarse), overdispersion(panes.category.counts)
+    found = (overdispersion(coarse), overdispersion(panes.category.counts))
+    numeric, category = (np.maximum(each, repeated[:, None]) for each in found)
+    return numeric, category
 
 
 def _families(
@@ -110,7 +129,9 @@ def _families(
             continue
         # Part of an hour is no hour of earlier days: their figures are only known by the half hour.
         compared = last(current) if against == SEASON else current
-        numeric, category = views(compared, reference, layout.bins, spread, independent=against == TRAINING)
+        numeric_spread, category_spread = (each[-len(compared.numeric.missing) :] for each in spread)
+        both = (numeric_spread, category_spread)
+        numeric, category = views(compared, reference, layout.bins, both, independent=against == TRAINING)
         for kind, view, places in ((NUMERIC, numeric, layout.numeric), (CATEGORY, category, layout.category)):
             families += [
                 Family(against, statistic, view, places, tolerated.thresholds(against, statistic.name, places))

@@ -58,12 +58,15 @@ def explain(score: Score, current: Facts | None, reference: Facts | None, *, who
     return "; ".join([evidence, *changed])
 
 
-def too_few(rows: int, reference_rows: int, min_rows: int) -> str:
+def too_few(rows: int, reference_rows: int, min_rows: int, overdispersion: float = 1.0) -> str:
     """Say that there is too little to decide, and of what."""
     if rows < min_rows:
         return f"only {rows:,} rows in the window, at least {min_rows:,} are needed"
     if reference_rows < min_rows:
         return f"only {reference_rows:,} rows in training, at least {min_rows:,} are needed"
+    independent = rows / overdispersion
+    if independent < min_rows:
+        return f"{rows:,} rows repeat or come in bursts, and say as much as {independent:,.0f}; at least {min_rows:,} are needed"
     return "too few values are present to decide"
 
 

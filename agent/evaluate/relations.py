@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.evaluate.decide import NO_STREAK, Key, Streak, step
 from agent.evaluate.reason import duration, number
@@ -22,6 +23,8 @@ from agent.stats.joint.mmd import mmd
 from agent.stats.joint.overdispersion import overdispersion
 from agent.stats.joint.report import FeatureScore, JointScore, JointTolerances, PairScore, joint_report
 from agent.window.relations import RelationsFrame, RelationsSketch, side_by_side, suffixes
+
+Floats = NDArray[np.float64]
 
 CORRELATION = "correlation"
 ASSOCIATION = "association"
@@ -52,6 +55,7 @@ def relate(
     lengths: Sequence[int],
     spans: Sequence[float],
     streaks: dict[Key, Streak],
+    repeated: Floats,
 ) -> list[RelationReport]:
     """Compare how columns go together with training.
 
@@ -67,6 +71,8 @@ def relate(
         How many of the newest panes each comparison takes, and how far back that reaches in seconds.
     streaks
         Brought up to date.
+    repeated
+        How many rows say as much as one because they repeat, one per length.
 
     Returns
     -------
@@ -78,9 +84,9 @@ def relate(
     if reference is None or not any(pane.seen for pane in panes):
         return []
     frame = suffixes(panes, lengths, schema)
-    spread = overdispersion(side_by_side(panes), reference.fourier)
+    spread = np.maximum(overdispersion(side_by_side(panes), reference.fourier), repeated)
     tolerances = JointTolerances(*(rule.thresholds[name] for name in (DISCREPANCY, CORRELATION, ASSOCIATION)))
-    if int(frame.fourier.rows.max(initial=0)) < rule.min_rows:
+    if float((frame.fourier.rows / spread).max(initial=0.0)) < rule.min_rows:
         return []
     found = joint_report(
         frame, reference, alpha=rule.alpha * SHARE / rule.looks, tolerances=tolerances, overdispersion=spread, most=MOST
@@ -100,7 +106,7 @@ def relate(
 class _Again:
     """Looks at the same effects in other stretches; only where something is near its tolerance."""
 
-    def __init__(self, frame: RelationsFrame, reference: JointReference, spread: float) -> None:
+    def __init__(self, frame: RelationsFrame, reference: JointReference, spread: Floats) -> None:
         self._frame = frame
         self._reference = reference
         self._spread = spread

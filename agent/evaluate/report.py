@@ -122,6 +122,70 @@ class RelationReport(msgspec.Struct, frozen=True):
     span_s: float
 
 
+class GapReport(msgspec.Struct, frozen=True):
+    """How far a group's selection rate is from that of the others: as a difference, or as a ratio. ``None`` where undefined.
+
+    Parameters
+    ----------
+    value, lower, upper
+        Over the whole window, with its interval at 95 %; an upper end of infinity is ``None``.
+    bound
+        What is proven at the level that was left for this look, over the stretch of the window that proves most: the least
+        difference, without its sign; or of the ratio the end that is nearer to 1, which is 1 where nothing is proven.
+    threshold
+        The tolerance: the largest difference, or the smallest ratio (and one over it the largest). ``None`` if switched off.
+    decision, streak, span_s
+        As in `Score`.
+    """
+
+    value: float | None
+    lower: float | None
+    upper: float | None
+    bound: float | None
+    threshold: float | None
+    decision: Decision
+    streak: int
+    span_s: float
+
+
+class GroupReport(msgspec.Struct, frozen=True):
+    """How often a model's answers favour a group, beside all others.
+
+    Parameters
+    ----------
+    name
+        Such as ``gender=f`` or ``age<25``.
+    column, value
+        The column, and its category or what it is compared with.
+    decision, reason
+        As those of columns; the worse of both gaps.
+    rows, selected, other_rows, other_selected
+        Rows in the window with an answer, and with a favourable one: of the group, and of the others.
+    rate, other_rate
+        The selection rates; ``None`` without rows.
+    difference, ratio
+        Of the two rates: statistical parity difference and disparate impact.
+    training_rate, training_other_rate
+        The same in training; ``None`` where the profile does not say.
+    """
+
+    name: str
+    column: str
+    value: str
+    decision: Decision
+    reason: str
+    rows: int = 0
+    selected: int = 0
+    other_rows: int = 0
+    other_selected: int = 0
+    rate: float | None = None
+    other_rate: float | None = None
+    difference: GapReport | None = None
+    ratio: GapReport | None = None
+    training_rate: float | None = None
+    training_other_rate: float | None = None
+
+
 class Report(msgspec.Struct, frozen=True):
     """All columns at one moment."""
 
@@ -137,5 +201,7 @@ class Report(msgspec.Struct, frozen=True):
     columns: list[ColumnReport]
     relations: list[RelationReport] = []
     """How columns go together: what moved for certain, the strongest first, and the discrepancy of the whole."""
+    groups: list[GroupReport] = []
+    """How often the model's answers favour the configured groups; no part of the decision about the window."""
     reason: str = ""
     """One plain sentence where there is no decision about the window as a whole: what is missing; else empty."""

@@ -82,6 +82,6 @@ def search(families: Sequence[Family], rule: Rule, stretches: int) -> list[Findi
 def _finding(family: Family, level: float, rule: Rule) -> Finding:
     compare, thresholds = family.statistic.compare, family.thresholds
     effect = compare(family.view, level)
-    found = strongest(effect, thresholds, rule)
+    found = strongest(effect, thresholds, rule, family.view.overdispersion)
     recent = compare(family.view, LIKELY) if (found.evidence > CALM).any() else None
     return Finding(family, effect, found, verdict(found, recent, thresholds))

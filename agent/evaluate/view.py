@@ -48,7 +48,7 @@ class NumericView:
     layout
         The frozen bins.
     overdispersion
-        Of the window, shape ``(C,)``.
+        Of the window at its lengths, shape ``(S, C)``.
     """
 
     current: NumericFrame
@@ -94,13 +94,13 @@ def views(
     layout
         The frozen bins.
     spread
-        The overdispersion of the numeric columns and of the categorical ones.
+        The overdispersion of the numeric columns and of the categorical ones, each of shape ``(S, C)``.
     independent
         Whether the rows of the reference are (training); else they are traffic, as much overdispersed as the window.
     """
     numeric_spread, category_spread = spread
     ones = np.ones(1)
-    numeric_scale, category_scale = (ones, ones) if independent else (numeric_spread, category_spread)
+    numeric_scale, category_scale = (ones, ones) if independent else (numeric_spread[-1], category_spread[-1])
     counts = current.numeric.counts.astype(np.float64)
     reference_counts = reference.numeric.counts / numeric_scale[:, None]
     fine = reference_counts.shape[-1] == counts.shape[-1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 from typing import cast
 
 import numpy as np
@@ -13,7 +15,35 @@ from agent.profile.schema import Schema
 from agent.sketch.categorical import CategorySketch
 from agent.sketch.frame import CategoryFrame, CategorySource, Frames, NumericFrame, NumericLayout, NumericSource
 from agent.sketch.numeric import NumericSketch
-from agent.sketch.summary import Summary
+from agent.sketch.summary import NumericSummary, Summary
+
+CHANCE = 0.05
+"""Where two rows are equal by chance more often than this, runs of equal rows are no sign of repetition."""
+
+SURE = 1e-4
+"""Columns that leave less than this to chance are enough: others may be missing in a row that repeats."""
+
+
+def telling(schema: Schema) -> tuple[int, ...]:
+    """Give the places of the features that tell rows apart, the most telling first, and no more than it takes (`SURE`).
+
+    Two rows of training agree in a column with a probability of at most the sum of its squared shares. None are given where all
+    columns together leave more than `CHANCE`: a table of three flags repeats its rows all the time.
+    """
+    chances = {
+        place: _agreement(column.reference) for place, column in enumerate(schema.features) if column.reference is not None
+    }
+    ranked = sorted(chances, key=lambda place: chances[place])
+    together = list(accumulate((chances[place] for place in ranked), mul))
+    enough = next((number for number, chance in enumerate(together, 1) if chance <= SURE), len(ranked))
+    return tuple(ranked[:enough]) if together and together[-1] <= CHANCE else ()
+
+
+def _agreement(reference: Summary) -> float:
+    counts = reference.bin_counts if isinstance(reference, NumericSummary) else np.append(reference.counts, reference.unseen)
+    cells = np.append(counts, reference.missing).astype(np.float64)
+    total = float(cells.sum())
+    return float(np.square(cells / total).sum()) if total else 1.0
 
 
 @dataclass(frozen=True, slots=True)

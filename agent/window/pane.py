@@ -13,17 +13,19 @@ from agent.errors import OutriderError
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.categorical import CategorySketch
 from agent.sketch.numeric import NumericSketch
+from agent.sketch.runs import Runs
 from agent.sketch.wire import pack_counts, read, unpack_counts
 from agent.window.relations import RelationsSketch
 
 Sketch = NumericSketch | CategorySketch
 
 
-class _Wire(msgspec.Struct, array_like=True, tag="pane/3", frozen=True, gc=False):
+class _Wire(msgspec.Struct, array_like=True, tag="pane/4", frozen=True, gc=False):
     start_ns: int
     end_ns: int
     rows: int
     outside: bytes
+    repeats: tuple[int, int, int]
     relations: msgspec.Raw
     sketches: list[msgspec.Raw]
 
@@ -65,11 +67,13 @@ class Pane:
         Whose columns to sketch.
     start_ns, end_ns
         The stretch, wall clock: from `start_ns` until just before `end_ns`.
+    runs
+        Looks for rows that come several times in a row; without, none does.
     """
 
-    __slots__ = ("end_ns", "outside", "relations", "rows", "schema", "sketches", "start_ns")
+    __slots__ = ("end_ns", "outside", "relations", "rows", "runs", "schema", "sketches", "start_ns")
 
-    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0) -> None:
+    def __init__(self, schema: Schema, start_ns: int = 0, end_ns: int = 0, runs: Runs | None = None) -> None:
         self.schema = schema
         self.start_ns = start_ns
         self.end_ns = end_ns
@@ -77,6 +81,7 @@ class Pane:
         self.outside: NDArray[np.int64] = np.zeros(len(schema.columns), dtype=np.int64)
         """Rows with a number beyond the range of training, one per column of the schema."""
         self.relations = RelationsSketch(schema)
+        self.runs = runs if runs is not None else Runs()
         self.sketches: tuple[Sketch | None, ...] = tuple(sketch_for(column) for column in schema.columns)
 
     def update(self, checked: Checked) -> None:
@@ -85,6 +90,7 @@ class Pane:
         for sketch, values in zip(self.sketches, checked.values, strict=True):
             if sketch is not None and values is not None:
                 sketch.update(values)
+        self.runs.update(checked.values, checked.rows)
         self.relations.update(checked)
         if checked.violations:
             self._count_outside(checked.violations)
@@ -100,6 +106,7 @@ class Pane:
             raise OutriderError("panes of different schemas can't be added up")
         for mine, theirs in zip(self.sketches, other.sketches, strict=True):
             add(mine, theirs)
+        self.runs.merge(other.runs)
         self.relations.merge(other.relations)
         self.outside += other.outside
         self.rows += other.rows
@@ -118,7 +125,8 @@ class Pane:
             msgspec.Raw(b"\xc0" if sketch is None else sketch.to_bytes()) for sketch in self.sketches
         ]  # c0 is MessagePack's nil
         relations = msgspec.Raw(self.relations.to_bytes())
-        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, pack_counts(self.outside), relations, raw))
+        outside, repeats = pack_counts(self.outside), self.runs.figures
+        return msgspec.msgpack.encode(_Wire(self.start_ns, self.end_ns, self.rows, outside, repeats, relations, raw))
 
     @classmethod
     def from_bytes(cls, data: bytes, schema: Schema) -> Pane:
@@ -131,6 +139,8 @@ class Pane:
         pane.schema = schema
         pane.start_ns, pane.end_ns, pane.rows = wire.start_ns, wire.end_ns, wire.rows
         pane.outside = unpack_counts(wire.outside, len(columns), "pane")
+        pane.runs = Runs()
+        pane.runs.rows, pane.runs.squares, pane.runs.begun = wire.repeats
         pane.relations = RelationsSketch.from_bytes(bytes(wire.relations), schema)
         pane.sketches = tuple(_sketch_from(bytes(raw), column) for raw, column in zip(wire.sketches, columns, strict=True))
         return pane

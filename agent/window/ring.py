@@ -21,10 +21,11 @@ from agent.errors import OutriderError
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.frame import Frames, packed, stacked
 from agent.sketch.numeric import NumericSketch
+from agent.sketch.runs import Runs
 from agent.sketch.summary import Summary
 from agent.sketch.wire import read
 from agent.window.history import History, HistoryWire
-from agent.window.layout import Layout
+from agent.window.layout import Layout, telling
 from agent.window.pane import Pane, Sketch, add, column_of, relations_of, sketch_for
 from agent.window.relations import RelationsSketch
 
@@ -59,6 +60,9 @@ class Window:
         Gives one column by its place in `Schema.columns`, ``None`` where it is not compared. Until the ring takes more rows.
     relations
         Gives how columns go together in each pane, oldest first. Until the ring takes more rows.
+    repeats
+        Of each pane the rows, the squares of the lengths of runs of equal rows, and how many runs began (`agent.sketch.runs`),
+        shape ``(panes, 3)``; ``None`` where nobody looked.
     """
 
     start_ns: int
@@ -71,6 +75,7 @@ class Window:
     season: Frames | None
     summary: Callable[[int], Summary | None]
     relations: Callable[[], Sequence[RelationsSketch]]
+    repeats: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class _Slot(msgspec.Struct, array_like=True, frozen=True, gc=False):
     start_ns: int
     end_ns: int
     rows: int
+    repeats: tuple[int, int, int]
     pane: bytes
 
 
@@ -104,7 +110,7 @@ class _Total(msgspec.Struct, array_like=True, frozen=True, gc=False):
     missing: int
 
 
-class _Wire(msgspec.Struct, array_like=True, tag="ring/2", frozen=True):
+class _Wire(msgspec.Struct, array_like=True, tag="ring/4", frozen=True):
     pane_ns: int
     slots: list[_Slot]
     current: bytes
@@ -141,6 +147,7 @@ class Ring:
         self.panes = panes
         self._group_ns = pane_ns * -(-panes // SLOTS)
         self._layout = Layout.of(schema)
+        self._telling = telling(schema)
         self._slots: deque[_Slot] = deque()
         self._frames: deque[Frames] = deque()  # one per slot
         self._history = History(self._layout, pane_ns * panes, season=season)
@@ -170,9 +177,11 @@ class Ring:
         """Give all panes, the current one included if it has rows. Cost: 25 µs per column with 60 panes."""
         current = self._advance(now_ns)
         starts, frames = [slot.start_ns for slot in self._slots], list(self._frames)
+        repeats = [slot.repeats for slot in self._slots]
         if current.rows:
             starts.append(current.start_ns)
             frames.append(self._layout.frames(current.sketches, current.outside))
+            repeats.append(current.runs.figures)
         start_ns = starts[0] if starts else current.start_ns
         end_ns = max(now_ns, start_ns)
         horizon_ns = current.end_ns - self.panes * self.pane_ns
@@ -188,6 +197,7 @@ class Ring:
             season=self._history.same_hours(start_ns, end_ns),
             summary=self._summary,
             relations=self._relations,
+            repeats=np.array(repeats, dtype=np.int64).reshape(-1, 3),
         )
 
     def _summary(self, place: int) -> Summary | None:
@@ -242,10 +252,11 @@ class Ring:
         start_ns = now_ns - now_ns % self.pane_ns
         current = self._current
         if current is None:
-            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns)
+            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns, Runs(self._telling))
         elif start_ns > current.start_ns:
             self._close(current)
-            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns)
+            runs = Runs(self._telling, current.runs)
+            current = self._current = Pane(self.schema, start_ns, start_ns + self.pane_ns, runs)
             self._evict(current.end_ns - self.panes * self.pane_ns)
         elif start_ns < current.start_ns - self.pane_ns:
             self._move(current, start_ns - current.start_ns)
@@ -266,7 +277,7 @@ class Ring:
             pane.compact()
         # msgspec's bytes hold on to the buffer they were written in, half as much again: a copy does not.
         data = bytes(memoryview(pane.to_bytes()))
-        self._slots.append(_Slot(pane.start_ns, pane.end_ns, pane.rows, data))
+        self._slots.append(_Slot(pane.start_ns, pane.end_ns, pane.rows, pane.runs.figures, data))
         self._frames.append(self._figures(pane))
 
     def _figures(self, pane: Pane) -> Frames:
@@ -281,7 +292,9 @@ class Ring:
     def _move(self, current: Pane, by_ns: int) -> None:
         current.start_ns += by_ns
         current.end_ns += by_ns
-        self._slots = deque(_Slot(slot.start_ns + by_ns, slot.end_ns + by_ns, slot.rows, slot.pane) for slot in self._slots)
+        self._slots = deque(
+            msgspec.structs.replace(slot, start_ns=slot.start_ns + by_ns, end_ns=slot.end_ns + by_ns) for slot in self._slots
+        )
         self._history.move(by_ns)
 
 

@@ -312,3 +312,34 @@ def test_no_false_alarm_in_three_hundred_looks(rows: int) -> None:
     rule = Rule.from_settings(load({"OUTRIDER_CONSECUTIVE": "1", "OUTRIDER_MIN_ROWS": "50"}))  # not even several in a row
     reports, _ = in_turn(*(calm(rng, rows) for _ in range(300)), rule=rule)
     assert {report.decision for report in reports} == {Decision.OK}
+
+
+def bursty(rng: np.random.Generator, columns: Columns) -> Columns:
+    """Each row comes a Zipf number of times in a row, at most fifty times."""
+    rows = len(next(iter(columns.values())))
+    lengths = np.minimum(rng.zipf(2.0, rows), 50)
+    lengths = lengths[np.cumsum(lengths) <= rows]
+    return {name: np.repeat(values[: len(lengths)], lengths) for name, values in columns.items()}
+
+
+@pytest.mark.parametrize("rows", [20, 200])
+def test_bursts_are_no_drift(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    reports, _ = in_turn(*(bursty(rng, calm(rng, rows)) for _ in range(150)))
+    assert Decision.DRIFTED not in {report.decision for report in reports}
+
+
+def test_a_feed_that_is_stuck_at_one_row_is_found() -> None:
+    rng = np.random.default_rng(20)
+    one = {name: np.repeat(values[:1], 30) for name, values in calm(rng).items()}
+    reports, _ = in_turn(*[one] * 60)
+    assert reports[9].decision == Decision.INSUFFICIENT
+    assert by_name(reports[9])["heat"].reason.startswith("300 rows repeat or come in bursts, and say as much as ")
+    assert reports[-1].decision == Decision.DRIFTED
+
+
+def test_a_pipeline_that_sends_only_nulls_is_found_at_once() -> None:
+    rng = np.random.default_rng(21)
+    nothing: Columns = {"heat": np.full(400, np.nan), "town": np.full(400, None, dtype=object), "score": rng.normal(20, 5, 400)}
+    reports, _ = in_turn(*[nothing] * 3)
+    assert by_name(reports[-1])["heat"].decision == Decision.DRIFTED
