@@ -16,6 +16,7 @@ import msgspec
 
 from agent.anomalies import Anomaly, RowWatch
 from agent.batch import NOTHING, Batch, Side
+from agent.bias import BiasWatch
 from agent.config import Settings
 from agent.decode.decoder import Decoder, answered
 from agent.decode.gather import Decoded
@@ -75,13 +76,18 @@ class Pipeline:
         self._rule = Rule.from_settings(settings)
         self._streaks = Streaks()
         self._tolerated: Tolerated | None = None
-        self._warmup = Warmup(settings.warmup_rows, settings.model_name, settings.segments) if schema is None and learns else None
+        self._warmup = (
+            Warmup(settings.warmup_rows, settings.model_name, (*settings.segments, *settings.groups))
+            if schema is None and learns
+            else None
+        )
         self._summariser: Summariser | None = None
         """Only where the profile summarises something."""
         self._checker: Checker | None = None
         self._rows: RowWatch | None = None
         self._ring: Ring | None = None
         self._segments: SegmentWatch | None = None
+        self._bias: BiasWatch | None = None
         self._said: set[str] = set()
         self._unmatched = 0
         """Calls that matched no route while nothing could be read at all."""
@@ -99,6 +105,7 @@ class Pipeline:
         self._ring = Ring(schema, pane_ns, panes, season=SEASON in settings.against)
         self._tolerated = Tolerated(self._rule, schema)
         self._segments = SegmentWatch(schema, settings, self._tolerated) if settings.segments else None
+        self._bias = BiasWatch(schema, settings) if settings.groups else None
         self._warmup = None
         if settings.state_dir:
             self._take_up_state()
@@ -197,6 +204,8 @@ class Pipeline:
         self._ring.update(checked, now_ns)
         if self._segments is not None:
             self._segments.take(batch, checked, now_ns)
+        if self._bias is not None:
+            self._bias.take(batch, checked, now_ns)
 
     def _without_tables(self, batch: Batch) -> Batch:
         """Leave out, and count, what is too wide for columns and was not summarised."""
@@ -230,6 +239,7 @@ class Pipeline:
             self.report, self._streaks = evaluate(
                 window, self.schema, self._rule, self._streaks, self.activity.violations, now_ns, self._tolerated
             )
+            self.report = self._with_groups(self.report, now_ns)
             _log_changes(before, self.report)
         except Exception:  # noqa: BLE001 - a statistic that fails must not end the monitor
             self._fault("evaluate")
@@ -243,6 +253,11 @@ class Pipeline:
                 self._segments.evaluate(now_ns)
         except Exception:  # noqa: BLE001 - as above
             self._fault("segments")
+
+    def _with_groups(self, report: Report, now_ns: int) -> Report:
+        if self._bias is None:
+            return report
+        return msgspec.structs.replace(report, groups=self._bias.evaluate(now_ns))
 
     def segment(self, name: str) -> Report | None:
         """Give the newest report of one segment, ``None`` where there is none."""
@@ -292,6 +307,8 @@ class Pipeline:
             save(self._ring, self._settings.state_dir, msgspec.msgpack.encode(self._streaks))
             if self._segments is not None:
                 self._segments.save(self._settings.state_dir)
+            if self._bias is not None:
+                self._bias.save(self._settings.state_dir)
         except (OSError, OutriderError) as error:
             self._fault("state", quiet=True)
             self._say_once("state", "the state can't be saved; going on without reason=%r", str(error))
@@ -309,6 +326,8 @@ class Pipeline:
             log.warning("the saved state can't be used; starting with an empty window reason=%r", str(error))
         if self._segments is not None:
             self._segments.take_up(self._settings.state_dir)
+        if self._bias is not None:
+            self._bias.take_up(self._settings.state_dir)
 
     # What goes wrong
 
@@ -350,6 +369,10 @@ def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
 
 def _log_changes(before: Report | None, after: Report) -> None:
     earlier = {column.name: column.decision for column in before.columns} if before is not None else {}
+    unfair = {group.name: group.decision for group in before.groups} if before is not None else {}
+    for group in after.groups:
+        if group.decision == "drifted" and unfair.get(group.name) != "drifted":
+            log.warning("a group is favoured or disfavoured group=%s reason=%r", group.name, group.reason)
     for column in after.columns:
         was, now = earlier.get(column.name), column.decision
         if now == "drifted" and was != now:

@@ -8,7 +8,7 @@ send: only values that the profile knows are segments, the most frequent in trai
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -35,8 +35,7 @@ from agent.evaluate.segments import (
 from agent.evaluate.tolerance import Tolerated
 from agent.profile.schema import Schema
 from agent.profile.segments import Segments
-from agent.sketch.summary import CategorySummary
-from agent.validate.groups import Grouper, Splitter
+from agent.validate.groups import Grouper, Splitter, most_frequent
 from agent.window.ring import Ring
 from agent.window.state import load, save
 
@@ -105,7 +104,7 @@ class SegmentWatch:
         self._splitter = Splitter(schema)
         self._min_rows = settings.min_rows
         groupers = _groupers(schema, settings)
-        chosen = _chosen(groupers, settings.max_segments)
+        chosen = most_frequent(groupers, settings.max_segments)
         share = settings.alpha / max(1, len(chosen))
         self._rule = replace(Rule.from_settings(settings), alpha=share)
         self._segments = [self._segment(groupers[cut], place, schema, tolerated) for cut, place in chosen]
@@ -202,19 +201,6 @@ def _groupers(schema: Schema, settings: Settings) -> list[Grouper]:
         except ValueError as error:
             log.error("a segment can't be watched segment=%s reason=%r", grouping, str(error))
     return found
-
-
-def _chosen(groupers: Sequence[Grouper], most: int) -> list[tuple[int, int]]:
-    """Choose the segments, as (grouping, group): those that were named one by one, then the most frequent in training."""
-    ranked = []
-    for cut, grouper in enumerate(groupers):
-        if grouper.grouping.comparison is not None:
-            ranked.append((-np.inf, cut, 0))
-            continue
-        reference = grouper.column.reference
-        counts = reference.counts.tolist() if isinstance(reference, CategorySummary) else []
-        ranked += [(-count, cut, place) for place, count in enumerate(counts)]
-    return sorted((cut, place) for _, cut, place in sorted(ranked)[:most])
 
 
 def _training_rows(known: Segments | None, value: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from agent import spelling
-from agent.group_language import Grouping
+from agent.group_language import Comparison, Grouping
 from agent.spelling import Address, CustomRoute, Readiness, Upstream
 from agent.tolerance_language import Tolerances
 
@@ -73,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_rows: bool
     segments: tuple[Grouping, ...]
     max_segments: int
+    groups: tuple[Grouping, ...]
+    favourable: Comparison | None
+    parity: float
+    impact: float
     max_columns: int
     log_level: str
 
@@ -282,7 +286,24 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "OUTRIDER_MAX_SEGMENTS", "max_segments", "segments", "20", spelling.at_least_one,
-        "Segments at most, the most frequent in training; the rows of others are counted together.",
+        "Segments at most, the most frequent in training; the rows of others are counted together. As many groups.",
+    ),
+    Setting(
+        "OUTRIDER_GROUPS", "groups", "groups, ...", "", spelling.groupings,
+        "Groups that the model's answers should favour alike, such as `gender, age<25, age>=60`.",
+    ),
+    Setting(
+        "OUTRIDER_FAVOURABLE", "favourable", "value", "", spelling.favourable,
+        "Which answer is favourable: a category such as `approved`, or a comparison such as `>=0.5`. Empty: `true` or `1`, where "
+        "the answers are booleans or zeros and ones.",
+    ),
+    Setting(
+        "OUTRIDER_PARITY", "parity", "share", "0.1", spelling.gap,
+        "Tolerance of the difference between the selection rates of a group and of the others.",
+    ),
+    Setting(
+        "OUTRIDER_IMPACT", "impact", "ratio", "0.8", spelling.impact,
+        "The smallest ratio of the selection rates that is tolerated, and one over it the largest; or `off`.",
     ),
     Setting(
         "OUTRIDER_MAX_COLUMNS", "max_columns", "columns", "200", spelling.at_least_one,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from agent import group_language, route_language, tolerance_language
-from agent.group_language import Grouping
+from agent.group_language import Comparison, Grouping
 from agent.route_language import CustomRoute as CustomRoute  # noqa: PLC0414 - a value of a setting, imported from here
 from agent.tolerance_language import Tolerances
 
@@ -221,6 +221,26 @@ def groupings(text: str) -> tuple[Grouping, ...]:
     return group_language.parse(text)
 
 
+def favourable(text: str) -> Comparison | None:
+    """Read which answer is favourable; empty is for what needs no saying."""
+    return group_language.favourable(text)
+
+
+def gap(text: str) -> float:
+    """Read a number above zero, or ``off``, which is infinity: a tolerance of groups, and of no column."""
+    return tolerance_language.number(text)
+
+
+def impact(text: str) -> float:
+    """Read a ratio between 0 and 1, or ``off``, which is 0."""
+    if text == "off":
+        return 0.0
+    try:
+        return probability(text)
+    except ValueError:
+        raise ValueError("write a number between 0 and 1, such as 0.8, or off") from None
+
+
 def show(type: str, value: Any) -> str:
     """Write a value of a setting of this `type`, as it can be read again."""
     match type:
@@ -234,11 +254,11 @@ def show(type: str, value: Any) -> str:
             return "on" if value else "off"
     if type in LISTS:
         return ",".join(map(str, value))
-    return _number(value) if isinstance(value, float) else str(value)
+    return _number(value) if isinstance(value, float) else str(value or "") if type == "value" else str(value)
 
 
 def _number(value: float) -> str:
-    return "off" if isinf(value) else f"{value:g}"
+    return "off" if isinf(value) or not value else f"{value:g}"
 
 
 LISTS = frozenset(("host:port, ...", "URL, ...", "check, ...", "reference, ...", "groups, ..."))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
-from agent.evaluate.report import ColumnReport, Decision, Report, Score
+from agent.evaluate.report import ColumnReport, Decision, GapReport, GroupReport, Report, Score
 from agent.evaluate.segments import SegmentSummary
 from agent.exchange import DOUBLINGS, MARK, Exchange, Outcome, ProxyStats
 from agent.export.figures import Figures, ProcessFigures
@@ -135,6 +136,15 @@ def _calls(durations_ns: list[int]) -> Calls:
     return calls
 
 
+GROUPS = [
+    GroupReport(
+        "gender=f", "gender", "f", Decision.DRIFTED, "", 40, 10, 60, 40, 0.25, 0.67,
+        GapReport(-0.42, -0.6, -0.2, 0.12, 0.1, Decision.DRIFTED, 3, 3600.0),
+        GapReport(0.37, 0.2, None, 0.7, 0.8, Decision.DRIFTED, 3, 3600.0), 0.5, 0.55,
+    ),
+    GroupReport("nobody", "nobody", "", Decision.NO_REFERENCE, "the profile has no column 'nobody'"),
+]  # fmt: skip
+
 SEGMENTS = (
     SegmentSummary("country=DE", "country", "DE", Decision.DRIFTED, "", 60, 500, ["age"]),
     SegmentSummary("country=FR", "country", "FR", Decision.INSUFFICIENT, "no rows so far", 0, 300, []),
@@ -150,7 +160,7 @@ def figures() -> Figures:
         profile_format="outrider-profile/1",
         start_ns=START_NS,
         activity=activity(),
-        report=REPORT,
+        report=msgspec.structs.replace(REPORT, groups=GROUPS),
         totals=totals(),
         schema=SCHEMA,
         processes=(ProcessFigures("proxy", 1.5, 30 << 20), ProcessFigures("monitor", 2.5, 90 << 20)),

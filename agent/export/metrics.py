@@ -57,6 +57,7 @@ _ROUTE = ("http.route",)
 _CALL = ("http.request.method", "http.response.status_code", "http.route", "error.type")
 _COLUMN = ("column", "role")
 _SEGMENT = ("segment.column", "segment.value")
+_GROUP = ("group.column", "group.value")
 _BIN = ("column", "bin", "coarse")
 _SCORE = ("column", "role", "statistic", "against")
 
@@ -273,6 +274,33 @@ METRICS: tuple[Metric, ...] = (
         "outrider.segment.decision", _GAUGE, "{decision}",
         "The segment as a whole: -2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
         _SEGMENT, readings.segment_decision,
+    ),
+    # Groups
+    Metric(
+        "outrider.bias.selection_rate", _GAUGE, "1", "Share of a group's rows whose answer was favourable.",
+        _GROUP, readings.group(lambda group: group.rate),
+    ),
+    Metric(
+        "outrider.bias.reference.selection_rate", _GAUGE, "1", "The same in training.",
+        _GROUP, readings.group(lambda group: group.training_rate),
+    ),
+    Metric(
+        "outrider.bias.difference", _GAUGE, "{share}", "A group's selection rate minus that of the others.",
+        _GROUP, readings.group(lambda group: group.difference.value if group.difference else None),
+    ),
+    Metric(
+        "outrider.bias.ratio", _GAUGE, "{ratio}", "A group's selection rate over that of the others: disparate impact.",
+        _GROUP, readings.group(lambda group: group.ratio.value if group.ratio else None),
+    ),
+    Metric(
+        "outrider.bias.bound", _GAUGE, "{gap}",
+        "Of the difference or the ratio: `lower` and `upper` end at 95 %, what is `proven`, and the `tolerance`.",
+        (*_GROUP, "gap", "bound"), readings.gap_bounds,
+    ),
+    Metric(
+        "outrider.bias.decision", _GAUGE, "{decision}",
+        "-2 can't be watched, -1 too few rows, 0 ok, 1 suspect, 2 favoured or disfavoured.",
+        _GROUP, readings.group(lambda group: readings.DECISION_CODES[group.decision]),
     ),
     # Columns beside their reference
     Metric(

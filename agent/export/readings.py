@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evaluate.report import ColumnReport, Decision, Score
+from agent.evaluate.report import ColumnReport, Decision, GroupReport, Score
 from agent.export.figures import Figures
 from agent.profile.schema import ColumnSchema
 from agent.sketch.summary import NumericSummary, Summary
@@ -196,6 +196,26 @@ def segment_decision(figures: Figures) -> Iterator[Point]:
     """Encode the decision on each segment."""
     for segment in figures.segments:
         yield (segment.column, segment.value), DECISION_CODES[segment.decision]
+
+
+def group(choose: Callable[[GroupReport], float | None]) -> Reading:
+    """Make the reading of one number of every group."""
+
+    def read(figures: Figures) -> Iterator[Point]:
+        for report in figures.report.groups if figures.report is not None else ():
+            yield from _observed((report.column, report.value), choose(report))
+
+    return read
+
+
+def gap_bounds(figures: Figures) -> Iterator[Point]:
+    """Give the bounds of every group's difference and ratio, and what is tolerated."""
+    for report in figures.report.groups if figures.report is not None else ():
+        for name, gap in (("difference", report.difference), ("ratio", report.ratio)):
+            if gap is not None:
+                ends = {"lower": gap.lower, "upper": gap.upper, "proven": gap.bound, "tolerance": gap.threshold}
+                for bound, number in ends.items():
+                    yield from _observed((report.column, report.value, name, bound), number)
 
 
 def segment_rows(figures: Figures) -> Iterator[Point]:

@@ -64,6 +64,16 @@ def test_segments_are_those_of_the_profile_and_the_rest_together() -> None:
     assert read("outrider.segment.decision") == {("country", "DE"): 2, ("country", "FR"): -1}
 
 
+def test_groups_have_rates_gaps_and_bounds() -> None:
+    assert read("outrider.bias.selection_rate") == {("gender", "f"): 0.25}
+    assert read("outrider.bias.ratio") == {("gender", "f"): 0.37}
+    assert read("outrider.bias.decision") == {("gender", "f"): 2, ("nobody", ""): -2}
+    bounds = read("outrider.bias.bound")
+    assert bounds["gender", "f", "difference", "lower"] == -0.6
+    assert bounds["gender", "f", "ratio", "proven"] == 0.7
+    assert ("gender", "f", "ratio", "upper") not in bounds
+
+
 def test_duration_keeps_tunnels_out_and_names_the_error() -> None:
     found = read("http.server.request.duration")
     route = "/v1/models/{model}:predict"

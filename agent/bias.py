@@ -1,0 +1,165 @@
+"""Whether the model's answers favour some groups of rows: counts per pane, and their evaluation at each pane's end.
+
+Groups are columns that the profile knows, features or columns beside them; at most `OUTRIDER_MAX_SEGMENTS`, the most frequent in
+training first, so that nobody can make some up. Memory: 16 bytes a group and pane.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.batch import Batch, Checked
+from agent.config import Settings
+from agent.errors import OutriderError
+from agent.evaluate.bias import Group, Tolerance, evaluate_bias
+from agent.evaluate.decide import Key, Streak
+from agent.evaluate.report import Decision, GroupReport
+from agent.evaluate.rule import Rule
+from agent.group_language import Grouping
+from agent.profile.schema import Schema
+from agent.validate.groups import Grouper, most_frequent
+from agent.validate.outcome import OutcomeTest
+from agent.window.selection import Selections
+
+log = logging.getLogger("outrider.monitor")
+
+FILE = "groups.state"
+
+
+class _State(msgspec.Struct, array_like=True, frozen=True, tag="groups/1"):
+    key: bytes
+    """Of the groups and the outcome."""
+    panes: bytes
+    streaks: dict[Key, Streak]
+
+
+_DECODER = msgspec.msgpack.Decoder(_State)
+
+
+class BiasWatch:
+    """Keeps the groups that the settings ask for.
+
+    Parameters
+    ----------
+    schema
+        With what training was like in each group.
+    settings
+        Which groups, which answer is favourable, the tolerances, the window.
+    """
+
+    def __init__(self, schema: Schema, settings: Settings) -> None:
+        self._rule = Rule.from_settings(settings)
+        self._tolerance = Tolerance(settings.parity, settings.impact)
+        self._streaks: dict[Key, Streak] = {}
+        self._faults: list[GroupReport] = []
+        self._outcome: OutcomeTest | None = None
+        self._groupers: list[Grouper] = []
+        try:
+            self._outcome = OutcomeTest(schema, settings.favourable)
+        except ValueError as error:
+            self._refuse(settings.groups, str(error))
+        else:
+            self._groupers = self._understood(schema, settings.groups)
+        picked = most_frequent(self._groupers, settings.max_segments)
+        self._groups = [self._group(self._groupers[cut], place, schema) for cut, place in picked]
+        self._tables = [_table(grouper, [p for c, p in picked if c == cut]) for cut, grouper in enumerate(self._groupers)]
+        sizes = [sum(c == cut for c, _ in picked) for cut in range(len(self._groupers))]
+        panes = max(1, round(settings.window_s / settings.pane_s))
+        self._selections = Selections(sizes, round(settings.pane_s * 1e9), panes)
+
+    def _refuse(self, groupings: Sequence[Grouping], why: str) -> None:
+        for grouping in groupings:
+            log.error("a group can't be watched group=%s reason=%r", grouping, why)
+            name = str(grouping)
+            self._faults.append(GroupReport(name, grouping.column, "", Decision.NO_REFERENCE, why))
+
+    def _understood(self, schema: Schema, groupings: Sequence[Grouping]) -> list[Grouper]:
+        found = []
+        for grouping in groupings:
+            try:
+                found.append(Grouper(grouping, schema))
+            except ValueError as error:
+                self._refuse([grouping], str(error))
+        return found
+
+    def _group(self, grouper: Grouper, place: int, schema: Schema) -> Group:
+        grouping, value = grouper.grouping, grouper.values[place]
+        name = str(grouping) if grouping.comparison is not None else grouping.name(value)
+        return Group(name, grouping.column, value, self._training(schema, grouping, value))
+
+    def _training(self, schema: Schema, grouping: Grouping, value: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Give answered and selected rows of training, the group's and the others'."""
+        outcome = self._outcome
+        if grouping.comparison is not None and grouping.comparison.sign == "=":
+            names = {str(grouping): value, str(Grouping(grouping.column)): grouping.comparison.value}
+        else:
+            names = {str(grouping): value}
+        for known in schema.segments:
+            wanted = names.get(str(known.grouping))
+            if outcome is None or wanted is None or wanted not in known.values:
+                continue
+            if (known.outcome, known.favourable) == (outcome.column, str(outcome.favourable)):
+                place = known.values.index(wanted)
+                answered, selected = known.answered[place], known.selected[place]
+                return (answered, selected), (sum(known.answered) - answered, sum(known.selected) - selected)
+        return None
+
+    def take(self, batch: Batch, checked: Checked, now_ns: int) -> None:
+        """Add the rows of a batch. Cost: 5 ns a row and grouping of numbers, 60 ns of categories."""
+        told = self._outcome.of(checked) if self._outcome is not None and self._groups else None
+        if told is None:
+            return
+        places: list[NDArray[np.int64] | None] = []
+        for grouper, table in zip(self._groupers, self._tables, strict=True):
+            groups = grouper.of(batch, checked)
+            places.append(None if groups is None else table[groups])
+        self._selections.update(places, *told, now_ns)
+
+    def evaluate(self, now_ns: int) -> list[GroupReport]:
+        """Compare each group with the others; groups that can't be watched say why."""
+        window = self._selections.window(now_ns)
+        reports, self._streaks = evaluate_bias(self._groups, window, self._rule, self._tolerance, self._streaks, now_ns)
+        return [*reports, *self._faults]
+
+    def save(self, directory: str) -> None:
+        """Write the counts to the state directory; `OSError` if the disk does not take them."""
+        path = Path(directory) / FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}.new")
+        fresh.write_bytes(msgspec.msgpack.encode(_State(self._key(), self._selections.to_bytes(), self._streaks)))
+        fresh.replace(path)
+
+    def take_up(self, directory: str) -> None:
+        """Take up what `save` wrote; what is damaged or of other groups is said and left."""
+        try:
+            state = _DECODER.decode((Path(directory) / FILE).read_bytes())
+            if state.key != self._key():
+                log.info("the saved groups are others than now; starting with none")
+                return
+            self._selections.restore(state.panes)
+            self._streaks = dict(state.streaks)
+        except FileNotFoundError:
+            return
+        except (OSError, OutriderError, msgspec.DecodeError) as error:
+            log.warning("the saved groups can't be used reason=%r", str(error))
+
+    def _key(self) -> bytes:
+        outcome = self._outcome
+        what = ("", "") if outcome is None else (outcome.column, str(outcome.favourable))
+        return sha256(msgspec.msgpack.encode([[group.name for group in self._groups], what])).digest()
+
+
+def _table(grouper: Grouper, watched: Sequence[int]) -> NDArray[np.int64]:
+    """Give of each of the grouper's groups its place among the watched ones; the last two are other values, and none."""
+    table = np.full(len(grouper.values) + 2, len(watched))
+    table[list(watched)] = np.arange(len(watched))
+    table[-1] = -1
+    return table

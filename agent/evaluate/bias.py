@@ -1,0 +1,256 @@
+"""Whether the model's answers favour some groups: selection rates beside those of the others, with the rule of all decisions.
+
+Difference and ratio are decided like drift: their lower bound, at a share of the error, must exceed the tolerance over some
+stretch of the window, be still there in the newest part of it, and that several times in a row. Bursts widen the bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.evaluate.decide import NO_STREAK, Key, Streak, Strongest, step, strongest, verdict, worst
+from agent.evaluate.report import TRAINING, Decision, GapReport, GroupReport
+from agent.evaluate.rule import CALM, LIKELY, Rule
+from agent.evaluate.view import lengths, spans_s
+from agent.stats.bias.impact_ratio import impact_ratio
+from agent.stats.bias.parity_difference import parity_difference
+from agent.stats.bias.share_interval import Ends, Floats, Interval, clopper_pearson, wilson
+from agent.stats.drift.effect import Effect
+from agent.stats.overdispersion import overdispersion
+
+Statistic = Callable[[Floats, Floats, Floats, Floats, float, Ends], Interval]
+Away = Callable[[Interval], tuple[Floats, Floats]]
+"""Gives how far a gap is from parity, and how far it is at least."""
+
+DIFFERENCE, RATIO = "parity_difference", "impact_ratio"
+
+SHOWN = 0.05
+"""The error of the intervals that people read."""
+
+_FAR = 50.0
+"""Logarithms of ratios are cut here: a group that is never selected has a ratio of 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group.
+
+    Parameters
+    ----------
+    name, column, value
+        As in `GroupReport`.
+    training
+        Answered and selected rows of the group and of the others in training; ``None`` where the profile does not say.
+    """
+
+    name: str
+    column: str
+    value: str
+    training: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What is tolerated: the largest difference, infinite if none is; the smallest ratio, 0 if none is."""
+
+    difference: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One gap of all groups."""
+
+    shown: Interval
+    proven: Floats
+    """The least magnitude at each length of the window, shape ``(S, G)``."""
+    strongest: Strongest
+    exceeds: NDArray[np.bool_]
+    calm: NDArray[np.bool_]
+
+
+def evaluate_bias(
+    groups: Sequence[Group],
+    window: tuple[Sequence[int], NDArray[np.int64]],
+    rule: Rule,
+    tolerance: Tolerance,
+    streaks: Mapping[Key, Streak],
+    now_ns: int,
+) -> tuple[list[GroupReport], dict[Key, Streak]]:
+    """Compare each group with the others.
+
+    Parameters
+    ----------
+    groups
+        G of them.
+    window
+        When each pane began, and its counts, shape ``(panes, G, 2, 2)``, as `agent.window.selection.Selections.window` gives.
+    rule
+        How many rows, how often in a row, how much error.
+    tolerance
+        What is tolerated.
+    streaks
+        What the evaluation before this one returned.
+    now_ns
+        Wall clock.
+
+    Returns
+    -------
+    tuple
+        A report for each group, and the streaks to hand to the next evaluation. Cost: 3 ms for 20 groups and 60 panes.
+    """
+    starts_ns, counts = window
+    kept = dict(streaks)
+    if not groups:
+        return [], kept
+    if not len(counts):
+        counts, starts_ns = np.zeros((1, len(groups), 2, 2), dtype=np.int64), [now_ns]
+    taken = lengths(len(counts))
+    spans = spans_s(starts_ns, now_ns, taken)
+    ends = np.cumsum(counts[::-1], axis=0)[np.array(taken) - 1]
+    effective = ends / _spread(counts)[..., None]
+    level = rule.level(2 * len(taken) * len(groups))
+    limit = -math.log(tolerance.ratio) if tolerance.ratio > 0 else math.inf
+    found = {
+        DIFFERENCE: _find(parity_difference, _away, ends, effective, level, tolerance.difference, rule),
+        RATIO: _find(impact_ratio, _log_away, ends, effective, level, limit, rule),
+    }
+    reports = []
+    for place, group in enumerate(groups):
+        gaps = {}
+        for name, thing in found.items():
+            key = (TRAINING, group.name, name)
+            exceeds, calm = bool(thing.exceeds[place]), bool(thing.calm[place])
+            decidable = bool(thing.strongest.decidable[place])
+            decision, after = step(kept.get(key, NO_STREAK), rule, decidable=decidable, exceeds=exceeds, calm=calm)
+            kept[key] = after
+            gaps[name] = _gap(name, thing, place, decision, after, tolerance, spans)
+        reports.append(_report(group, ends[-1, place].tolist(), gaps[DIFFERENCE], gaps[RATIO], rule))
+    return reports, {key: streak for key, streak in kept.items() if streak.run or streak.raised}
+
+
+def _spread(counts: NDArray[np.int64]) -> Floats:
+    """Give the overdispersion of each group and of its others, shape ``(G, 2)``."""
+    panes, many = counts.shape[:2]
+    chosen = counts[..., 1]
+    cells = np.stack((chosen, counts[..., 0] - chosen), axis=-1).reshape(panes, 2 * many, 2)
+    return overdispersion(cells).reshape(many, 2)
+
+
+def _away(interval: Interval) -> tuple[Floats, Floats]:
+    return np.abs(interval.value), np.maximum(np.maximum(interval.lower, -interval.upper), 0.0)
+
+
+def _log_away(interval: Interval) -> tuple[Floats, Floats]:
+    with np.errstate(divide="ignore"):
+        value, lower, upper = (np.clip(np.log(part), -_FAR, _FAR) for part in (interval.value, interval.lower, interval.upper))
+    return np.abs(value), np.maximum(np.maximum(lower, -upper), 0.0)
+
+
+def _find(
+    statistic: Statistic, away: Away, ends: NDArray[np.int64], effective: Floats, level: float, threshold: float, rule: Rule
+) -> _Found:
+    """Look at all lengths of the window, shape ``(S, G, 2, 2)``: rows as they are, and effective ones."""
+
+    def compare(alpha: float) -> Effect:
+        magnitude, least = away(_interval(statistic, effective, alpha, clopper_pearson))
+        return Effect(magnitude, np.minimum(least, magnitude), rows[..., 0], rows[..., 1])
+
+    rows = ends[..., 0].astype(np.float64)
+    thresholds = np.full(ends.shape[1], threshold)
+    effect = compare(level)
+    found = strongest(effect, thresholds, rule)
+    recent = compare(LIKELY) if (found.evidence > CALM).any() else None
+    said = verdict(found, recent, thresholds)
+    return _Found(_interval(statistic, effective[-1], SHOWN, wilson), effect.lower, found, said.exceeds, said.calm)
+
+
+def _interval(statistic: Statistic, counts: Floats, alpha: float, ends: Ends) -> Interval:
+    group, others = counts[..., 0, :], counts[..., 1, :]
+    return statistic(group[..., 1], group[..., 0], others[..., 1], others[..., 0], alpha, ends)
+
+
+def _gap(
+    name: str, found: _Found, place: int, decision: Decision, streak: Streak, tolerance: Tolerance, spans: Sequence[float]
+) -> GapReport:
+    length = int(found.strongest.place[place])
+    value, lower, upper = (_finite(part[place]) for part in (found.shown.value, found.shown.lower, found.shown.upper))
+    proven = _finite(found.proven[length, place])
+    threshold = _finite(tolerance.difference)
+    if name == RATIO:
+        threshold = tolerance.ratio or None
+        if proven is not None:
+            proven = math.exp(-proven if value is not None and value < 1 else proven)
+    return GapReport(value, lower, upper, proven, threshold, decision, streak.run, spans[length])
+
+
+def _report(group: Group, counts: list[list[int]], difference: GapReport, ratio: GapReport, rule: Rule) -> GroupReport:
+    (rows, selected), (other_rows, other_selected) = counts
+    decision = worst((difference.decision, ratio.decision))
+    known = group.training is not None
+    (training, chosen), (training_others, chosen_others) = group.training or ((0, 0), (0, 0))
+    report = GroupReport(
+        name=group.name,
+        column=group.column,
+        value=group.value,
+        decision=decision,
+        reason="",
+        rows=rows,
+        selected=selected,
+        other_rows=other_rows,
+        other_selected=other_selected,
+        rate=_rate(selected, rows),
+        other_rate=_rate(other_selected, other_rows),
+        difference=difference,
+        ratio=ratio,
+        training_rate=_rate(chosen, training) if known else None,
+        training_other_rate=_rate(chosen_others, training_others) if known else None,
+    )
+    if decision is Decision.INSUFFICIENT:
+        said = f"{rows:,} answered rows against {other_rows:,} of the others; nothing is decided below {rule.min_rows:,}"
+        return msgspec.structs.replace(report, reason=said)
+    return report if decision is Decision.OK else msgspec.structs.replace(report, reason=_explain(report))
+
+
+def _explain(report: GroupReport) -> str:
+    """Say in one sentence what was found, by the gap that decides."""
+    parts = [
+        f"selected {_percent(report.rate)} of {report.name} against {_percent(report.other_rate)} of the others",
+        f"over {report.rows:,} rows against {report.other_rows:,}",
+    ]
+    for gap, leads in ((report.difference, _difference_leads(report)), (report.ratio, not _difference_leads(report))):
+        if gap is None or not leads or gap.bound is None or gap.value is None:
+            continue
+        if gap is report.difference:
+            more = "more" if gap.value > 0 else "less"
+            parts.insert(1, f"at least {100 * gap.bound:.3g} points {more}, tolerance {100 * (gap.threshold or 0):.3g}")
+        else:
+            few = "at most" if gap.value < 1 else "at least"
+            parts.insert(1, f"{few} {gap.bound:.3g} times as often, tolerance {gap.threshold:g}")
+    if report.training_rate is not None:
+        parts.append(f"in training {_percent(report.training_rate)} against {_percent(report.training_other_rate)}")
+    else:
+        parts.append("what it was in training is not known")
+    return ", ".join(parts)
+
+
+def _difference_leads(report: GroupReport) -> bool:
+    return report.difference is not None and report.difference.decision is report.decision
+
+
+def _percent(rate: float | None) -> str:
+    return "none" if rate is None else f"{100 * rate:.3g} %"
+
+
+def _rate(count: int, rows: int) -> float | None:
+    return count / rows if rows else None
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

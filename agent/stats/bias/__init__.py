@@ -1,0 +1,1 @@
+"""How differently a model treats groups: pure functions of counts."""

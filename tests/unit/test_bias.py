@@ -1,0 +1,276 @@
+"""Groups that the model's answers favour, from exchanges to the report."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent import config
+from agent.evaluate.report import Decision, GapReport, GroupReport
+from agent.exchange import Exchange
+from agent.pipeline import Pipeline
+from agent.profile.build import build
+from agent.profile.schema import Schema, schema_of
+from tests.exchanges import json_exchange
+from tests.traffic import PREDICT
+
+SECOND = 1_000_000_000
+START = 1_800_000_000 * SECOND
+
+
+def rows(count: int, seed: int, rates: dict[str, float] | None = None) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    columns: dict[str, Any] = {
+        "age": rng.integers(18, 90, count).astype(float),
+        "gender": rng.choice(["f", "m"], count),
+        "income": rng.normal(3000.0, 500.0, count),
+    }
+    share = np.array([(rates or {"f": 0.5, "m": 0.52})[name] for name in columns["gender"]])
+    columns["approved"] = rng.random(count) < share
+    return columns
+
+
+def schema(**options: Any) -> Schema:
+    columns = rows(6000, 1)
+    return schema_of(build(columns, **({"prediction": "approved", "by": ["gender", "age<25"]} | options)))
+
+
+def pipeline(groups: str, known: Schema | None = None, **more: str) -> Pipeline:
+    settings = {"OUTRIDER_PANE": "1s", "OUTRIDER_WINDOW": "60s", "OUTRIDER_GROUPS": groups, **more}
+    return Pipeline(config.load(settings), known or schema())
+
+
+def call(columns: dict[str, Any]) -> Exchange:
+    inputs = {name: column.tolist() for name, column in columns.items() if name != "approved"}
+    records = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+    return json_exchange(PREDICT, {"instances": records}, {"predictions": columns["approved"].tolist()})
+
+
+def run(monitor: Pipeline, seconds: int, rates: dict[str, float] | None = None, start: int = 0, count: int = 300) -> None:
+    for second in range(start, start + seconds):
+        monitor.take([call(rows(count, 100 + second, rates))], START + second * SECOND)
+        monitor.tick(START + (second + 1) * SECOND)
+    assert monitor.activity.faults == {}
+
+
+def reports(monitor: Pipeline) -> dict[str, GroupReport]:
+    assert monitor.report is not None
+    return {group.name: group for group in monitor.report.groups}
+
+
+def numbers(gap: GapReport) -> tuple[float, float, float, float]:
+    assert gap.value is not None
+    assert gap.lower is not None
+    assert gap.upper is not None
+    assert gap.bound is not None
+    return gap.value, gap.lower, gap.upper, gap.bound
+
+
+UNFAIR = {"f": 0.3, "m": 0.6}
+
+
+def test_a_group_that_is_selected_less_is_found() -> None:
+    monitor = pipeline("gender, age<25")
+    run(monitor, 20, UNFAIR)
+    found = reports(monitor)
+    assert {name: group.decision for name, group in found.items()} == {
+        "gender=f": "drifted",
+        "gender=m": "drifted",
+        "age<25": "ok",
+    }
+    women = found["gender=f"]
+    assert women.rate == pytest.approx(0.3, abs=0.03)
+    assert women.other_rate == pytest.approx(0.6, abs=0.03)
+    assert women.difference is not None
+    assert women.ratio is not None
+    value, lower, upper, bound = numbers(women.difference)
+    assert value == pytest.approx(-0.3, abs=0.05)
+    assert lower < value < upper < 0
+    assert 0.1 < bound < 0.3
+    value, lower, upper, bound = numbers(women.ratio)
+    assert value == pytest.approx(0.5, abs=0.07)
+    assert lower < value < upper <= bound < 0.8
+    assert women.reason.startswith("selected ")
+    assert "points less, tolerance 10" in women.reason
+    assert "in training" in women.reason
+    assert women.training_rate == pytest.approx(0.5, abs=0.03)
+    assert women.training_other_rate == pytest.approx(0.52, abs=0.03)
+
+
+def test_alike_groups_are_calm() -> None:
+    monitor = pipeline("gender, age<25, age>=60")
+    run(monitor, 20)
+    found = reports(monitor)
+    assert {group.decision for group in found.values()} == {Decision.OK}
+    assert {group.reason for group in found.values()} == {""}
+    assert found["age>=60"].training_rate is None
+
+
+def test_counts_are_those_of_the_rows() -> None:
+    monitor = pipeline("gender=f")
+    columns = rows(200, 7)
+    monitor.take([call(columns)], START)
+    monitor.tick(START + SECOND)
+    (group,) = reports(monitor).values()
+    mine = columns["gender"] == "f"
+    assert (group.rows, group.selected) == (int(mine.sum()), int(columns["approved"][mine].sum()))
+    assert (group.other_rows, group.other_selected) == (int((~mine).sum()), int(columns["approved"][~mine].sum()))
+    assert group.training_rate == pytest.approx(0.5, abs=0.03)  # training was cut by gender
+
+
+def test_a_small_difference_is_no_alarm_however_many_rows_there_are() -> None:
+    monitor = pipeline("gender")
+    run(monitor, 10, {"f": 0.48, "m": 0.54}, count=3000)
+    assert {group.decision for group in reports(monitor).values()} == {Decision.OK}
+
+
+def test_too_few_rows_decide_nothing() -> None:
+    monitor = pipeline("gender", OUTRIDER_MIN_ROWS="1000")
+    run(monitor, 3, UNFAIR)
+    found = reports(monitor)["gender=f"]
+    assert found.decision is Decision.INSUFFICIENT
+    assert "nothing is decided below 1,000" in found.reason
+
+
+def test_a_group_is_calm_again_once_the_rates_are() -> None:
+    monitor = pipeline("gender", OUTRIDER_WINDOW="10s")
+    run(monitor, 10, UNFAIR)
+    assert reports(monitor)["gender=f"].decision is Decision.DRIFTED
+    run(monitor, 20, start=10)
+    assert reports(monitor)["gender=f"].decision is Decision.OK
+
+
+@pytest.mark.parametrize(("setting", "which"), [("OUTRIDER_PARITY", "ratio"), ("OUTRIDER_IMPACT", "difference")])
+def test_either_gap_decides_alone(setting: str, which: str) -> None:
+    monitor = pipeline("gender", None, **{setting: "off"})
+    run(monitor, 20, UNFAIR)
+    women = reports(monitor)["gender=f"]
+    assert women.decision is Decision.DRIFTED
+    assert ("times as often" in women.reason) is (which == "ratio")
+    off = women.difference if which == "ratio" else women.ratio
+    assert off is not None
+    assert (off.threshold, off.decision) == (None, Decision.OK)
+
+
+def test_a_group_that_is_never_selected_is_found() -> None:
+    monitor = pipeline("gender", OUTRIDER_PARITY="off")
+    run(monitor, 10, {"f": 0.0, "m": 0.2})
+    assert reports(monitor)["gender=f"].decision is Decision.DRIFTED
+    assert reports(monitor)["gender=f"].rate == 0.0
+
+
+def test_bursts_of_the_same_row_prove_less() -> None:
+    monitor = pipeline("gender")
+    rng = np.random.default_rng(5)
+    for second in range(30):
+        columns = rows(20, 500 + second)
+        columns["approved"] = rng.random(20) < 0.5
+        burst = {name: np.repeat(column, 40) for name, column in columns.items()}
+        monitor.take([call(burst)], START + second * SECOND)
+        monitor.tick(START + (second + 1) * SECOND)
+    assert {group.decision for group in reports(monitor).values()} == {Decision.OK}
+
+
+def numeric(**options: Any) -> Schema:
+    columns = rows(3000, 1)
+    columns["score"] = np.random.default_rng(3).random(3000)
+    del columns["approved"]
+    return schema_of(build(columns, prediction="score", by="gender", **options))
+
+
+def test_scores_are_compared_as_the_setting_says() -> None:
+    monitor = pipeline("gender", numeric(favourable=">=0.8"), OUTRIDER_FAVOURABLE=">=0.8")
+    columns = rows(1000, 2)
+    columns["approved"] = np.random.default_rng(4).random(1000)
+    monitor.take([call(columns)], START)
+    monitor.tick(START + SECOND)
+    found = reports(monitor)["gender=f"]
+    assert found.selected == int((columns["approved"][columns["gender"] == "f"] >= 0.8).sum())
+    assert found.training_rate == pytest.approx(0.2, abs=0.03)
+
+
+def test_training_with_another_favourable_value_is_not_compared() -> None:
+    monitor = pipeline("gender", numeric(favourable=">=0.5"), OUTRIDER_FAVOURABLE=">=0.8")
+    monitor.tick(START)
+    assert reports(monitor)["gender=f"].training_rate is None
+
+
+@pytest.mark.parametrize(
+    ("favourable", "message"),
+    [
+        ("", "nobody knows which value of column 'score' is favourable: set OUTRIDER_FAVOURABLE"),
+        ("approved", "column 'score' is float"),
+    ],
+)
+def test_an_outcome_that_can_not_be_told_is_said_at_the_start(
+    favourable: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("outrider").propagate = True
+    monitor = pipeline("gender", numeric(), OUTRIDER_FAVOURABLE=favourable)
+    assert message in caplog.text
+    columns = rows(100, 2)
+    columns["approved"] = columns["approved"].astype(float)
+    monitor.take([call(columns)], START)
+    monitor.tick(START + SECOND)
+    found = reports(monitor)["gender"]
+    assert found.decision is Decision.NO_REFERENCE
+    assert message in found.reason
+
+
+@pytest.mark.parametrize(("favourable", "message"), [("rejected", "no category 'rejected'"), (">0.5", "is no category")])
+def test_a_category_that_is_none_is_said(favourable: str, message: str) -> None:
+    monitor = pipeline("gender", OUTRIDER_FAVOURABLE=favourable)
+    monitor.tick(START)
+    assert message in reports(monitor)["gender"].reason
+
+
+def test_what_is_no_column_is_said_and_the_rest_goes_on() -> None:
+    monitor = pipeline("nobody, gender")
+    run(monitor, 3)
+    found = reports(monitor)
+    assert found["nobody"].decision is Decision.NO_REFERENCE
+    assert "no column 'nobody'" in found["nobody"].reason
+    assert found["gender=f"].rows > 0
+
+
+def test_hostile_values_make_no_groups() -> None:
+    monitor = pipeline("gender", OUTRIDER_MAX_SEGMENTS="1")
+    columns = rows(200, 2)
+    columns["gender"] = np.array([f"x{i}" for i in range(200)])
+    monitor.take([call(columns)], START)
+    monitor.tick(START + SECOND)
+    (group,) = reports(monitor).values()
+    assert (group.rows, group.other_rows) == (0, 200)
+    assert (group.rate, group.difference and group.difference.value) == (None, None)
+
+
+def test_a_restart_takes_up_the_counts(tmp_path: Path) -> None:
+    known = schema()
+    first = pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    run(first, 10, UNFAIR)
+    second = pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    second.tick(START + 10 * SECOND)
+    assert reports(second)["gender=f"].rows == reports(first)["gender=f"].rows
+    assert reports(second)["gender=f"].decision is Decision.DRIFTED
+
+
+@pytest.mark.parametrize("damage", [b"x", b""])
+def test_damaged_counts_are_left(tmp_path: Path, damage: bytes) -> None:
+    known = schema()
+    run(pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path)), 2)
+    (tmp_path / "groups.state").write_bytes(damage)
+    second = pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    second.tick(START + 2 * SECOND)
+    assert reports(second)["gender=f"].rows == 0
+
+
+def test_counts_of_other_groups_are_left(tmp_path: Path) -> None:
+    known = schema()
+    run(pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path)), 2)
+    second = pipeline("age<25", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    second.tick(START + 2 * SECOND)
+    assert reports(second)["age<25"].rows == 0
