@@ -245,6 +245,7 @@ def _progress() -> Iterator[Progress | None]:
 
 
 def _summary(built: Profile, output: Path, size: int) -> str:
+    from agent.profile.balance import describe as describe_balance  # noqa: PLC0415
     from agent.profile.chunks import describe  # noqa: PLC0415
 
     counts: dict[str, int] = {}
@@ -257,6 +258,7 @@ def _summary(built: Profile, output: Path, size: int) -> str:
         lines.append("the brightness of image files isn't in it, which takes Pillow: pip install 'outrider[images]'")
     if built.chunks is not None:
         lines.append(f"learned what is normal from {describe(built.chunks)}")
+    lines += describe_balance(built)
     if size > 1 << 20:
         lines.append("this is more than the 1 MiB that a ConfigMap holds: write it to a name that ends in .gz")
     return "\n".join([*lines, f"look at it: outrider profile show {output}"])

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from agent.errors import ProfileError
+from agent.profile import balance
 from agent.profile.blocks import Block, Source, Values, block_rows
 from agent.profile.chunking import Chunking, ChunkTally, cut_of
 from agent.profile.chunks import doubt
@@ -91,7 +92,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     progress
         Told how far it is, after every block.
     warn
-        Told what the user may have overlooked (`agent.profile.doubts`); the profile is the same.
+        Told what the user may have overlooked (`agent.profile.doubts`, `agent.profile.balance`); the profile is the same.
 
     Returns
     -------
@@ -152,7 +153,14 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         structure=sample.learn(profiles),
         chunks=chunks,
     )
-    return _with_segments(profile, cuts, warn) if groupings else profile
+    return _balanced(_with_segments(profile, cuts, warn) if groupings else profile, warn)
+
+
+def _balanced(profile: Profile, warn: Warn | None) -> Profile:
+    if warn is not None:
+        for sentence in balance.warnings(profile):
+            warn(sentence)
+    return profile
 
 
 def _with_segments(profile: Profile, cuts: SegmentTally, warn: Warn | None) -> Profile:

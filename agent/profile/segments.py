@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import OutriderError
-from agent.group_language import Grouping, parse
+from agent.group_language import Grouping, favourable, parse
 from agent.profile.chunks import cells_of, scale_of
 from agent.profile.format import ColumnProfile, Profile, SegmentColumn, SegmentTable
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
@@ -272,6 +272,13 @@ def _table_faults(table: SegmentTable, named: Mapping[str, ColumnProfile], rows:
 def _outcome_faults(table: SegmentTable, at: str) -> Iterator[str]:
     if not table.outcome:
         return
+    try:
+        known = favourable(table.favourable)
+    except ValueError as error:
+        yield f"{at}.favourable: {error}"
+        return
+    if known is None:
+        yield f"{at}.favourable is empty, and the outcome is {table.outcome!r}"
     rows = [*table.rows, table.others]
     if len(table.answered) != len(rows) or len(table.selected) != len(rows):
         yield f"{at}.answered and selected have {len(table.answered)} and {len(table.selected)} entries, not {len(rows)}"

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from agent.joint.anomaly import Threshold
 from agent.joint.subspace import VARIANCE
+from agent.profile.balance import describe as describe_balance
 from agent.profile.chunks import Chunks, describe, doubt
 from agent.profile.format import Categories, ColumnProfile, Numeric, Profile, Structure, Summarised
 
@@ -196,6 +197,7 @@ def _habits(profile: Profile, chunks: Chunks) -> Iterator[tuple[float, str]]:
 def _footer(profile: Profile) -> list[str]:
     lines = [_summarised(summarised) for summarised in profile.summaries]
     lines += _chunks(profile)
+    lines += map(escape, describe_balance(profile))
     if profile.structure is not None:
         lines.append(_rows(profile.structure))
     if profile.performance:

@@ -179,6 +179,8 @@ def test_what_can_not_be_is_refused(options: dict[str, Any], message: str) -> No
         ({"detail": "rough"}, "the detail 'rough'"),
         ({"others": 10_000}, "but there are 6000"),
         ({"figured": 3}, "figured is 3, of 2 values"),
+        ({"favourable": ">x"}, r"favourable: "),
+        ({"favourable": ""}, "favourable is empty"),
         ({"answered": [1]}, "answered and selected have 1 and 3"),
         ({"selected": [ROWS, 0, 0]}, "are not in order"),
         ({"columns": [SegmentColumn("nobody", "")]}, "which has no counts"),
