@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from agent import clock
 from agent.anomalies import RowWatch
@@ -32,7 +33,7 @@ from agent.profile.format import Profile
 from agent.profile.read import read
 from agent.profile.schema import ColumnSchema, Schema, schema_of
 from agent.profile.sources import open_source
-from agent.sketch.frame import scaled, stacked
+from agent.sketch.frame import stacked
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
 from agent.validate.schema import OTHER, WHOLE, Checker
 from agent.window.layout import Layout
@@ -93,12 +94,12 @@ def compare(
         Rule.from_settings(settings), consecutive=1, looks=1.0, against=(TRAINING,), min_rows=min_rows or settings.min_rows
     )
     # with fewer rows than that nothing would be decided, not even that all of them are the same
-    window, repeated = seen.window(), min(seen.repeated(), max(1.0, source.rows / rule.min_rows))
-    weighed = window if repeated == 1.0 or window.panes is None else replace(window, panes=scaled(window.panes, 1.0 / repeated))
-    report, _ = evaluate(weighed, schema, rule, Streaks(), seen.violations, clock.wall_ns())
+    repeated = min(seen.repeated(), max(1.0, source.rows / rule.min_rows))
+    window = seen.window(repeated)
+    report, _ = evaluate(window, schema, rule, Streaks(), seen.violations, clock.wall_ns())
     summaries = [window.summary(place) for place in range(len(schema.columns))]
     fields = {field: getattr(report, field) for field in report.__struct_fields__}
-    fields["columns"] = [_of_file(column, summary, repeated) for column, summary in zip(report.columns, summaries, strict=True)]
+    fields["columns"] = [_in_words_of_file(column) for column in report.columns]
     fields["relations"] = [_in_words_of_file(relation) for relation in report.relations]
     return Comparison(
         **fields,
@@ -141,7 +142,7 @@ class _Seen:
             self._times_ns = _extremes(*self._times_ns, *rows.times_ns)
             progress("comparing", self._pane.rows, self._rows)
 
-    def window(self) -> Window:
+    def window(self, repeated: float) -> Window:
         pane = self._pane
         start_ns, end_ns = self._times_ns or (0, 0)
         return Window(
@@ -155,6 +156,7 @@ class _Seen:
             season=None,
             relations=lambda: [pane.relations],
             summary=self._summary,
+            repeats=np.array([[pane.rows, round(pane.rows * repeated), max(2, round(pane.rows / repeated))]], dtype=np.int64),
         )
 
     def _summary(self, place: int) -> Summary | None:
@@ -167,22 +169,6 @@ class _Seen:
 
 def _extremes(*times: int) -> tuple[int, ...]:
     return (min(times), max(times)) if times else ()
-
-
-def _of_file(column: ColumnReport, summary: Summary | None, repeated: float) -> ColumnReport:
-    """Word a column's report for a file, with the figures of all rows in place of those that repeated ones count as."""
-    column = _in_words_of_file(column)
-    if summary is None or repeated == 1.0:
-        return column
-    present = summary.rows - summary.missing
-    unseen = summary.unseen / present if isinstance(summary, CategorySummary) and present else None
-    return msgspec.structs.replace(
-        column,
-        rows=summary.rows,
-        missing_share=summary.missing / summary.rows if summary.rows else None,
-        unseen_share=unseen,
-        overdispersion=repeated,
-    )
 
 
 _Reported = TypeVar("_Reported", ColumnReport, RelationReport)
