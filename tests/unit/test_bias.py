@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from agent import config
+from agent.errors import ConfigError
 from agent.evaluate.report import Decision, GapReport, GroupReport
 from agent.exchange import Exchange
 from agent.pipeline import Pipeline
@@ -274,3 +275,35 @@ def test_counts_of_other_groups_are_left(tmp_path: Path) -> None:
     second = pipeline("age<25", known, OUTRIDER_STATE_DIR=str(tmp_path))
     second.tick(START + 2 * SECOND)
     assert reports(second)["age<25"].rows == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OUTRIDER_GROUPS", "gender,age<25,'home town'=Rome"),
+        ("OUTRIDER_FAVOURABLE", ">=0.5"),
+        ("OUTRIDER_PARITY", "off"),
+        ("OUTRIDER_IMPACT", "off"),
+        ("OUTRIDER_IMPACT", "0.75"),
+        ("OUTRIDER_SEGMENTS", "country,tier"),
+    ],
+)
+def test_settings_are_shown_as_they_are_written(name: str, text: str) -> None:
+    shown = {setting.name: value for setting, value in config.describe(config.load({name: text}))}
+    assert shown[name] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("OUTRIDER_GROUPS", "age<", "write a column"),
+        ("OUTRIDER_FAVOURABLE", "<x", "write a number to compare with"),
+        ("OUTRIDER_PARITY", "-1", "above zero"),
+        ("OUTRIDER_IMPACT", "1.25", "between 0 and 1, such as 0.8, or off"),
+        ("OUTRIDER_MAX_SEGMENTS", "0", "from 1 up"),
+        ("OUTRIDER_THRESHOLDS", "age parity=0.1", "'parity' is no statistic"),
+    ],
+)
+def test_settings_that_can_not_be_read_are_faults_at_the_start(name: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.load({name: text})
