@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from agent.evaluate.report import ColumnReport, Decision, GapReport, GroupReport, Report, Score
+from agent.evaluate.report import ColumnReport, Decision, GapReport, GroupReport, RelationReport, Report, Score
 from agent.evaluate.segments import SegmentSummary
 from agent.exchange import DOUBLINGS, MARK, Exchange, Outcome, ProxyStats
 from agent.export.figures import Figures, ProcessFigures
@@ -67,12 +67,18 @@ REPORT = Report(
                 Score("psi", "training", 0.8, 0.6, 0.1, Decision.DRIFTED, 4, 1000, 3600.0),
                 Score("mean_shift", "training", float("nan"), float("nan"), 0.25, Decision.OK, 0, 1000, 3600.0, 0.03),
             ],
-            mean=52.0, reference_mean=40.0, median=55.0, reference_median=40.0,
+            mean=52.0, reference_mean=40.0, median=55.0, reference_median=40.0, overdispersion=1.5,
         ),
         ColumnReport(
             name="city", role="feature", type="category", decision=Decision.OK, reason="", rows=990,
             missing_share=0.0, reference_rows=1000, reference_missing_share=0.0,
             scores=[Score("psi", "training", 0.02, 0.0, 0.1, Decision.OK, 0, 990, 3600.0)], unseen_share=0.01,
+        ),
+    ],
+    relations=[
+        RelationReport(
+            kind="correlation", columns=["age", "income"], decision=Decision.DRIFTED, reason="correlation 0.1 instead of 0.7",
+            before=0.7, now=0.1, value=-0.6, lower=0.4, threshold=0.2, streak=4, rows=900, span_s=240.0,
         ),
     ],
 )  # fmt: skip

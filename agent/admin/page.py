@@ -25,6 +25,7 @@ body { margin: 0; background: var(--back); color: var(--ink); font: 15px/1.5 sys
 main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 header { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; align-items: baseline; }
 h1 { font-size: 1.4rem; margin: 0; }
+h2 { font-size: 1.05rem; margin: 2rem 0 .75rem; }
 nav { margin-left: auto; display: flex; gap: 1rem; }
 a { color: inherit; text-underline-offset: .2em; }
 .state { font-weight: 600; padding: .1rem .6rem; border: 1px solid currentColor; border-radius: 1rem; font-size: .85rem; }
@@ -44,7 +45,8 @@ tr.why div { position: sticky; left: .75rem; max-width: min(70rem, calc(100vw - 
 <main>
 <header>
   <h1 id="model">Outrider</h1><span id="state" class="state" hidden></span>
-  <nav><a href="/api/report">report</a><a href="/api/profile">profile</a><a href="/metrics">metrics</a></nav>
+  <nav><a href="/api/report">report</a><a href="/api/segments">segments</a><a href="/api/rows">strange rows</a>
+  <a href="/api/profile">profile</a><a href="/metrics">metrics</a></nav>
 </header>
 <p id="summary" role="status">Reading the report …</p>
 <div class="frame" hidden id="frame"><table>
@@ -52,6 +54,12 @@ tr.why div { position: sticky; left: .75rem; max-width: min(70rem, calc(100vw - 
   <th>threshold</th><th>rows</th><th>missing</th><th>mean</th><th>mean in training</th></tr></thead>
   <tbody id="columns"></tbody>
 </table></div>
+<section hidden id="together"><h2>How columns go together</h2>
+<div class="frame"><table>
+  <thead><tr><th>what</th><th class="text">state</th><th>now</th><th>in training</th><th>moved by</th><th>at least</th>
+  <th>threshold</th><th>rows</th></tr></thead>
+  <tbody id="relations"></tbody>
+</table></div></section>
 </main>
 <script>
 const worst = { drifted: 4, suspect: 3, ok: 2, insufficient: 1, no_reference: 0 };
@@ -95,13 +103,29 @@ function show(report) {
     cell(row, percent(column.missing_share));
     cell(row, number(column.mean));
     cell(row, number(column.reference_mean));
-    const reason = why(column);
-    if (reason) {
-      const below = body.insertRow(), td = below.insertCell();
-      below.className = "why";
-      td.colSpan = row.cells.length;
-      td.appendChild(document.createElement("div")).textContent = reason;
-    }
+    explain(body, row, why(column));
+  }
+  together(report.relations || []);
+}
+function explain(body, row, reason) {
+  if (!reason) return;
+  const below = body.insertRow(), td = below.insertCell();
+  below.className = "why";
+  td.colSpan = row.cells.length;
+  td.appendChild(document.createElement("div")).textContent = reason;
+}
+function together(relations) {
+  document.getElementById("together").hidden = relations.length === 0;
+  const body = document.getElementById("relations");
+  body.replaceChildren();
+  for (const relation of relations.slice().sort((a, b) => worst[b.decision] - worst[a.decision])) {
+    const row = body.insertRow(), kinds = { correlation: " ~ ", association: "", discrepancy: "" };
+    cell(row, relation.columns.length ? relation.columns.join(kinds[relation.kind]) : "all columns");
+    cell(row, words(relation.decision) + " " + relation.kind, "text " + relation.decision);
+    const { now, before, value, lower, threshold } = relation;
+    for (const each of [now, before, value, lower, threshold]) cell(row, number(each));
+    cell(row, relation.rows.toLocaleString("en"));
+    explain(body, row, relation.reason);
   }
 }
 async function refresh() {

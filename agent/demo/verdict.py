@@ -14,6 +14,9 @@ from agent.demo.traffic import Tally
 from agent.evaluate.report import ColumnReport, Decision, Report
 
 OUTPUT_ROLES = ("prediction", "probability")
+
+FOLLOWING_ROLES = (*OUTPUT_ROLES, "derived")
+"""What may drift because an input did: the model's answers, and the scores of rows as wholes."""
 _DECIDED = (Decision.OK, Decision.SUSPECT, Decision.DRIFTED)
 
 
@@ -68,7 +71,7 @@ def judge(reports: Sequence[Report], accidents_ns: Mapping[str, int], tally: Tal
     outputs: dict[str, float] = {}
     false_alarms: list[str] = []
     for name, (column, time_ns) in first_flag.items():
-        begin_ns = accidents_ns.get(name, first_accident_ns if column.role in OUTPUT_ROLES else None)
+        begin_ns = accidents_ns.get(name, first_accident_ns if column.role in FOLLOWING_ROLES else None)
         if begin_ns is None:
             false_alarms.append(f"{name} was flagged though nothing had happened to it: {column.reason}")
         elif time_ns < begin_ns:

@@ -8,58 +8,19 @@ https://opentelemetry.io/docs/specs/semconv/general/metrics/
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from enum import StrEnum
-from typing import NamedTuple
 
 from agent.export import readings, traffic
 from agent.export.figures import Figures
+from agent.export.findings import FINDINGS
+from agent.export.metric import Kind, Metric
 from agent.export.readings import Point
 
 _log = logging.getLogger("outrider.export")
 
 
-class Kind(StrEnum):
-    """What a metric's numbers mean, in OpenTelemetry's terms."""
-
-    COUNTER = "counter"
-    """Only grows; rates are computed by whoever reads it."""
-    UP_DOWN = "up-down counter"
-    """A sum over pods makes sense."""
-    GAUGE = "gauge"
-    """A sum over pods makes no sense."""
-    HISTOGRAM = "histogram"
-    """Counts per bucket; the values of the points are `agent.export.readings.Buckets`."""
-
-
-class Metric(NamedTuple):
-    """One metric: what it is called, what it means, and how it is read.
-
-    `attributes` names the values of each point that `read` yields, in order; a value of ``None`` is left out.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    description: str
-    attributes: tuple[str, ...]
-    read: Callable[[Figures], Iterable[Point]]
-
-    @property
-    def prometheus(self) -> str:
-        """The name in Prometheus, without the suffixes of counters and histograms."""
-        suffix = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}.get(self.unit, "")
-        return self.name.replace(".", "_") + suffix
-
-
 _COUNTER, _UP_DOWN, _GAUGE, _HISTOGRAM = Kind.COUNTER, Kind.UP_DOWN, Kind.GAUGE, Kind.HISTOGRAM
 _ROUTE = ("http.route",)
 _CALL = ("http.request.method", "http.response.status_code", "http.route", "error.type")
-_COLUMN = ("column", "role")
-_SEGMENT = ("segment.column", "segment.value")
-_GROUP = ("group.column", "group.value")
-_BIN = ("column", "bin", "coarse")
-_SCORE = ("column", "role", "statistic", "against")
 
 METRICS: tuple[Metric, ...] = (
     # Calls
@@ -219,131 +180,7 @@ METRICS: tuple[Metric, ...] = (
         "process.memory.usage", _UP_DOWN, "By", "Resident memory of the proxy and of the monitor.",
         ("process",), readings.memory_usage,
     ),
-    # Drift
-    Metric(
-        "outrider.drift.score", _GAUGE, "{score}", "The effect size of a statistic: how far the window is from what it is compared with.",
-        _SCORE, readings.score(lambda score: score.value),
-    ),
-    Metric(
-        "outrider.drift.lower_bound", _GAUGE, "{score}", "The lower confidence bound of that effect size.",
-        _SCORE, readings.score(lambda score: score.lower),
-    ),
-    Metric(
-        "outrider.drift.threshold", _GAUGE, "{score}", "The tolerance that the lower bound must exceed.",
-        _SCORE, readings.score(lambda score: score.threshold),
-    ),
-    Metric(
-        "outrider.drift.p_value", _GAUGE, "{probability}", "The p-value of the test that belongs to the statistic.",
-        _SCORE, readings.score(lambda score: score.p_value),
-    ),
-    Metric(
-        "outrider.drift.streak", _GAUGE, "{evaluation}", "Evaluations in a row whose lower bound exceeded the threshold.",
-        _SCORE, readings.score(lambda score: score.streak),
-    ),
-    Metric(
-        "outrider.drift.decision", _GAUGE, "{decision}",
-        "-2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
-        _SCORE, readings.score(lambda score: readings.DECISION_CODES[score.decision]),
-    ),
-    Metric(
-        "outrider.column.drifted", _GAUGE, "{column}", "1 where a column is called drifted, else 0.",
-        _COLUMN, readings.column_drifted,
-    ),
-    Metric(
-        "outrider.drifted.columns", _GAUGE, "{column}", "How many columns are called drifted.",
-        (), readings.drifted_columns,
-    ),
-    Metric(
-        "outrider.decision", _GAUGE, "{decision}",
-        "The window as a whole: -2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
-        (), readings.decision,
-    ),
-    Metric("outrider.evaluations", _COUNTER, "{evaluation}", "Evaluations of the window.", (), readings.evaluations),
-    Metric("outrider.window.rows", _GAUGE, "{row}", "Rows in the window.", (), readings.window_rows),
-    # Segments
-    Metric(
-        "outrider.segment.rows", _COUNTER, "{row}",
-        "Rows of a segment; `_other` are values that are no segment, `_missing` rows without a value.",
-        _SEGMENT, readings.segment_rows,
-    ),
-    Metric(
-        "outrider.segment.drifted_columns", _GAUGE, "{column}", "How many columns are called drifted in a segment.",
-        _SEGMENT, readings.segment_drifted_columns,
-    ),
-    Metric(
-        "outrider.segment.decision", _GAUGE, "{decision}",
-        "The segment as a whole: -2 no reference, -1 too few rows, 0 ok, 1 suspect, 2 drifted.",
-        _SEGMENT, readings.segment_decision,
-    ),
-    # Groups
-    Metric(
-        "outrider.bias.selection_rate", _GAUGE, "1", "Share of a group's rows whose answer was favourable.",
-        _GROUP, readings.group(lambda group: group.rate),
-    ),
-    Metric(
-        "outrider.bias.reference.selection_rate", _GAUGE, "1", "The same in training.",
-        _GROUP, readings.group(lambda group: group.training_rate),
-    ),
-    Metric(
-        "outrider.bias.difference", _GAUGE, "{share}", "A group's selection rate minus that of the others.",
-        _GROUP, readings.group(lambda group: group.difference.value if group.difference else None),
-    ),
-    Metric(
-        "outrider.bias.ratio", _GAUGE, "{ratio}", "A group's selection rate over that of the others: disparate impact.",
-        _GROUP, readings.group(lambda group: group.ratio.value if group.ratio else None),
-    ),
-    Metric(
-        "outrider.bias.bound", _GAUGE, "{gap}",
-        "Of the difference or the ratio: `lower` and `upper` end at 95 %, what is `proven`, and the `tolerance`.",
-        (*_GROUP, "gap", "bound"), readings.gap_bounds,
-    ),
-    Metric(
-        "outrider.bias.decision", _GAUGE, "{decision}",
-        "-2 can't be watched, -1 too few rows, 0 ok, 1 suspect, 2 favoured or disfavoured.",
-        _GROUP, readings.group(lambda group: readings.DECISION_CODES[group.decision]),
-    ),
-    # Columns beside their reference
-    Metric(
-        "outrider.column.rows", _GAUGE, "{row}", "Rows of a column in the window.",
-        _COLUMN, readings.column(lambda column: column.rows),
-    ),
-    Metric(
-        "outrider.column.missing", _GAUGE, "1", "Share of rows without a value, in the window.",
-        _COLUMN, readings.column(lambda column: column.missing_share),
-    ),
-    Metric(
-        "outrider.column.reference.missing", _GAUGE, "1", "Share of rows without a value, in training.",
-        _COLUMN, readings.column(lambda column: column.reference_missing_share),
-    ),
-    Metric(
-        "outrider.column.unseen", _GAUGE, "1", "Share of rows whose category training did not list.",
-        _COLUMN, readings.column(lambda column: column.unseen_share),
-    ),
-    Metric(
-        "outrider.column.mean", _GAUGE, "{value}", "Mean in the window.",
-        _COLUMN, readings.column(lambda column: column.mean),
-    ),
-    Metric(
-        "outrider.column.reference.mean", _GAUGE, "{value}", "Mean in training.",
-        _COLUMN, readings.column(lambda column: column.reference_mean),
-    ),
-    Metric(
-        "outrider.column.median", _GAUGE, "{value}", "Median in the window.",
-        _COLUMN, readings.column(lambda column: column.median),
-    ),
-    Metric(
-        "outrider.column.reference.median", _GAUGE, "{value}", "Median in training.",
-        _COLUMN, readings.column(lambda column: column.reference_median),
-    ),
-    Metric(
-        "outrider.column.bin.rows", _COUNTER, "{row}",
-        "Rows in a frozen bin since the start; summed over pods they give the drift of the fleet. `coarse` is the bin of PSI.",
-        _BIN, readings.bin_rows,
-    ),
-    Metric(
-        "outrider.column.reference.bin.rows", _GAUGE, "{row}", "Rows of training in the same bin.",
-        _BIN, readings.reference_bin_rows,
-    ),
+    *FINDINGS,
     # Outrider itself
     Metric(
         "outrider.info", _GAUGE, "{info}", "Always 1; the attributes say what is running.",

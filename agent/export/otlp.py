@@ -27,7 +27,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agent.export.figures import Figures
-from agent.export.metrics import METRICS, Kind, Metric, observe
+from agent.export.metric import Kind, Metric
+from agent.export.metrics import METRICS, observe
 from agent.export.readings import Buckets, Point, Values
 
 POINTS_PER_REQUEST = 2000

@@ -16,7 +16,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from agent.export.figures import Figures
-from agent.export.metrics import METRICS, Kind, Metric, observe
+from agent.export.metric import Kind, Metric
+from agent.export.metrics import METRICS, observe
 from agent.export.readings import Buckets, Point, Values
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evaluate.report import ColumnReport, Decision, GroupReport, Score
+from agent.evaluate.report import ColumnReport, Decision, GroupReport, RelationReport, Score
 from agent.export.figures import Figures
 from agent.profile.schema import ColumnSchema
 from agent.sketch.summary import NumericSummary, Summary
@@ -164,6 +164,22 @@ def drifted_columns(figures: Figures) -> Iterator[Point]:
     """How many columns are drifted, the rest included."""
     if figures.report is not None:
         yield (), sum(report.decision is Decision.DRIFTED for report in figures.report.columns)
+
+
+def relation(choose: Callable[[RelationReport], float | None]) -> Reading:
+    """Make the reading of one number of everything that is told of how columns go together; names are the profile's."""
+
+    def read(figures: Figures) -> Iterator[Point]:
+        for found in figures.report.relations if figures.report is not None else ():
+            yield from _observed((found.kind, " ~ ".join(found.columns)), choose(found))
+
+    return read
+
+
+def drifted_relations(figures: Figures) -> Iterator[Point]:
+    """How many of them are drifted."""
+    if figures.report is not None:
+        yield (), sum(found.decision is Decision.DRIFTED for found in figures.report.relations)
 
 
 def decision(figures: Figures) -> Iterator[Point]:

@@ -72,7 +72,7 @@ class Runs:
         self._length = before + head if len(lengths) == 1 else int(lengths[-1])
         self._last = [column.item(-1) if column.dtype.kind == "f" else column[-1] for column in told]
 
-    def merge(self, other: Runs) -> None:
+    def add(self, other: Runs) -> None:
         """Add what `other` has seen; a run that goes on there counts as two."""
         self.rows += other.rows
         self.squares += other.squares

@@ -106,7 +106,7 @@ class Pane:
             raise OutriderError("panes of different schemas can't be added up")
         for mine, theirs in zip(self.sketches, other.sketches, strict=True):
             add(mine, theirs)
-        self.runs.merge(other.runs)
+        self.runs.add(other.runs)
         self.relations.merge(other.relations)
         self.outside += other.outside
         self.rows += other.rows

@@ -10,7 +10,8 @@ import pytest
 
 from agent.evaluate.report import Decision
 from agent.export.figures import ExportCounters, Figures
-from agent.export.metrics import METRICS, Kind, Metric, markdown, observe
+from agent.export.metric import Kind, Metric
+from agent.export.metrics import METRICS, markdown, observe
 from agent.export.readings import DECISION_CODES, MISSING, OTHER, Buckets, Values
 from agent.window.ring import BinTotals
 from tests import synthetic
@@ -170,3 +171,8 @@ def test_reading_goes_on_while_another_thread_counts() -> None:
             assert observe(BY_NAME[name], figures)
     assert "export" not in figures.activity.faults
     assert len(read("outrider.decoded", figures)) == 3001
+
+
+def test_relations_are_told_by_their_columns() -> None:
+    assert read("outrider.relation.lower_bound") == {("correlation", "age ~ income"): 0.4}
+    assert read("outrider.drifted.relations") == {(): 1}

@@ -8,7 +8,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from agent.export import prometheus
-from agent.export.metrics import METRICS, Kind, observe
+from agent.export.metric import Kind
+from agent.export.metrics import METRICS, observe
 from agent.export.traffic import DOUBLING_BOUNDS_S
 from tests import synthetic
 

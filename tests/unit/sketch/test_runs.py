@@ -77,9 +77,9 @@ def test_nothing_is_one() -> None:
     assert runs.result() == 1.0
 
 
-def test_merged_runs_add_up() -> None:
+def test_runs_add_up() -> None:
     one, other = Runs((0,)), Runs((0,))
     one.update([np.ones(3)], 3)
     other.update([np.ones(2)], 2)
-    one.merge(other)
+    one.add(other)
     assert (one.rows, one.squares) == (5, 13)
