@@ -113,7 +113,7 @@ class BiasWatch:
         return None
 
     def take(self, batch: Batch, checked: Checked, now_ns: int) -> None:
-        """Add the rows of a batch. Cost: 5 ns a row and grouping of numbers, 60 ns of categories."""
+        """Add the rows of a batch. Cost: 5 ns a row and grouping of numbers, 140 ns of categories."""
         told = self._outcome.of(checked) if self._outcome is not None and self._groups else None
         if told is None:
             return

@@ -81,7 +81,7 @@ class Grouper:
         -------
         NDArray
             Shape ``(rows,)``; ``None`` where the batch does not have the column, or not for each row. Never raises on what a
-            sender chose. Cost: 5 ns a number, 60 ns a category.
+            sender chose. Cost: 5 ns a number, 140 ns a category.
         """
         values = _sent(batch.inputs, self.grouping.column) if self._place < 0 else checked.values[self._place]
         if values is None or len(values) != checked.rows:
@@ -191,7 +191,7 @@ class Splitter:
         ------
         tuple
             The group and its rows, in their order. Columns that are not there for each row are left out; of the violations only
-            the numbers out of range are told. Cost: 10 ns per value, whatever the number of groups.
+            the numbers out of range are told. Cost: 16 ns per value, whatever the number of groups.
         """
         order = np.argsort(places, kind="stable")
         bounds = np.searchsorted(places[order], np.arange(groups + 1)).tolist()

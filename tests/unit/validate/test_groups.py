@@ -36,14 +36,17 @@ def schema() -> Schema:
     )
 
 
+SCHEMA = schema()
+
+
 def batch_of(**columns: list[Any]) -> tuple[Batch, Checked]:
     arrays = tuple(np.array(v, dtype=float if all(isinstance(x, float) for x in v) else object) for v in columns.values())
     batch = Batch("test", "", "", Side(tuple(columns), arrays, len(arrays[0])), NOTHING)
-    return batch, Checker(schema()).check(batch)
+    return batch, Checker(SCHEMA).check(batch)
 
 
 def groups(text: str, **columns: list[Any]) -> list[int] | None:
-    grouper = Grouper(parse(text)[0], schema())
+    grouper = Grouper(parse(text)[0], SCHEMA)
     found = grouper.of(*batch_of(**columns))
     return None if found is None else found.tolist()
 
@@ -127,3 +130,23 @@ def test_answers_that_are_not_row_by_row_are_left_out() -> None:
     values = tuple(np.zeros(3 if column.role == "feature" else 1) for column in known.features + known.outputs)
     ((_, part),) = Splitter(known).split(Checked(3, values, {}), np.zeros(3, dtype=np.int64), 1)
     assert [v is None for v in part.values] == [column.role != "feature" for column in known.features + known.outputs]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.lists(anything, min_size=1, max_size=8), st.sampled_from(["tier", "country", "country=FR", "age<25", "member"]))
+def test_whatever_is_sent_has_a_place(sent: list[Any], text: str) -> None:
+    grouping = parse(text)[0]
+    column = np.empty(len(sent), dtype=object)
+    column[:] = sent
+    batch = Batch("test", "", "", Side((grouping.column,), (column,), len(sent)), NOTHING)
+    grouper = Grouper(grouping, SCHEMA)
+    places = grouper.of(batch, Checker(SCHEMA).check(batch))
+    assert places is not None
+    assert len(places) == len(sent)
+    assert set(places.tolist()) <= set(range(-1, len(grouper.values) + 1))
