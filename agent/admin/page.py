@@ -74,7 +74,7 @@ function why(column) {
   return [column.reason, broken.length ? "since the start, " + broken.join(", ") : ""].filter(Boolean).join(" · ");
 }
 function leading(scores) {
-  const over = (score) => score.threshold ? score.lower / score.threshold : -1;
+  const over = (score) => score.threshold ? Math.min(score.lower / score.threshold, 3) : -1;
   return scores.slice().sort((a, b) => over(b) - over(a))[0];
 }
 function show(report) {

@@ -13,7 +13,7 @@ from rich.text import Text
 from agent.demo.scenario import CONSECUTIVE, Scenario
 from agent.demo.traffic import Tally
 from agent.demo.verdict import OUTPUT_ROLES, Verdict
-from agent.evaluate.report import ColumnReport, Decision, Report, Score
+from agent.evaluate.report import PLENTY, ColumnReport, Decision, Report, Score, evidence
 
 STATES: dict[Decision, tuple[str, str]] = {
     Decision.NO_REFERENCE: ("- none", "dim"),
@@ -69,14 +69,18 @@ def telling_score(column: ColumnReport) -> Score | None:
     """Pick the score that says most: by decision, then by bound over threshold, then by value over threshold."""
     return max(
         column.scores,
-        key=lambda score: (_CALM_TO_ALARMING.index(score.decision), _over(score.lower, score), _over(score.value, score)),
+        key=lambda score: (_CALM_TO_ALARMING.index(score.decision), _proven(score), _over(score.value, score)),
         default=None,
     )
 
 
+def _proven(score: Score) -> float:
+    return -math.inf if math.isnan(score.lower) else evidence(score)
+
+
 def _over(value: float, score: Score) -> float:
     ratio = value / score.threshold if score.threshold else 0.0
-    return -math.inf if math.isnan(ratio) else ratio
+    return -math.inf if math.isnan(ratio) else min(ratio, PLENTY)
 
 
 def change(column: ColumnReport) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agent.evaluate.decide import NO_STREAK, Key, Streak, step, worst
 from agent.evaluate.facts import CategoryFacts, Facts, NumericFacts, category_facts, numeric_facts
 from agent.evaluate.reason import NOT_SEEN, explain, too_few
-from agent.evaluate.report import TRAINING, ColumnReport, Decision, Score
+from agent.evaluate.report import TRAINING, ColumnReport, Decision, Score, evidence
 from agent.evaluate.rule import Rule
 from agent.evaluate.search import Finding
 from agent.evaluate.tolerance import median_of
@@ -21,9 +21,6 @@ from agent.sketch.summary import CategorySummary, NumericSummary, Summary
 from agent.window.ring import Window
 
 _CALM = (Decision.OK, Decision.INSUFFICIENT)
-
-PLENTY = 3.0
-"""From this factor over the tolerance on all statistics say the same; else the one with the smallest tolerance would lead."""
 
 
 class ColumnReports:
@@ -154,8 +151,8 @@ class ColumnReports:
 
     def _explain(self, place: int, decision: Decision) -> str:
         scores = self._scores[place]
-        leading = [index for index, score in enumerate(scores) if score.decision is decision and score.threshold is not None]
-        top = max(leading, key=lambda index: scores[index].lower / (scores[index].threshold or math.inf))
+        loud = [index for index, score in enumerate(scores) if score.decision is decision]
+        top = max(loud, key=lambda index: evidence(scores[index]))  # of equals the first in the table
         score = scores[top]
         current = self._facts(place, self._lengths[place][top])
         whole = score.span_s == self._spans[-1]
@@ -196,10 +193,6 @@ def _facts_of_summary(summary: Summary | None, median: float) -> Facts | None:
     if isinstance(summary, CategorySummary):
         return CategoryFacts(summary.rows, summary.missing, summary.categories, summary.counts, summary.unseen)
     return None
-
-
-def _evidence(score: Score) -> float:
-    return score.lower / score.threshold if score.threshold else 0.0
 
 
 def _share(count: int, rows: int) -> float | None:

@@ -103,7 +103,7 @@ def views(
     numeric_scale, category_scale = (ones, ones) if independent else (numeric_spread[-1], category_spread[-1])
     counts = current.numeric.counts.astype(np.float64)
     reference_counts = reference.numeric.counts / numeric_scale[:, None]
-    fine = reference_counts.shape[-1] == counts.shape[-1]
+    fine = bool(reference.numeric.sums.shape[-1])  # what is coarse has none
     cells = layout.coarse(counts)
     reference_cells = layout.coarse(reference_counts) if fine else reference_counts
     numeric = NumericView(
