@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from tests.bench.detect import cost, pages, power, real
 from tests.bench.detect.columns import blocks
@@ -33,9 +34,9 @@ def false_pages(ways: list[Way], options: argparse.Namespace) -> bool:
 
 def rows_until_flagged(ways: list[Way], options: argparse.Namespace) -> bool:
     """Run the second part."""
-    windows, runs, calibrating = ((100, 1_000), 3, 4) if options.quick else (power.WINDOWS, 20, 60)
+    windows, runs = ((100, 1_000), 4) if options.quick else (power.WINDOWS, options.runs)
     ways = [way for way in ways if way.name != "alibi Tabular"]
-    return power.run(ways, windows, runs, calibrating, 10 * options.seconds)
+    return power.run(ways, windows, power.Effort(runs, runs, options.results))
 
 
 def real_drift(ways: list[Way], options: argparse.Namespace) -> bool:
@@ -59,6 +60,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", metavar="METHOD", help="of " + ", ".join(way.name for way in WAYS))
     parser.add_argument("--volumes", nargs="*", type=int, metavar="ROWS", help="rows a window")
     parser.add_argument("--seconds", type=float, default=12.0, help="of a peer on one stream; Outrider has six times as many")
+    parser.add_argument("--runs", type=int, default=20, help="of power: stationary ones, and with each change")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="of power: what is there is not measured again")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(RUN):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

@@ -101,10 +101,10 @@ class Talk:
         """Ask for the default judgement: shape ``(looks, outputs)``."""
         return self._ask({"do": "flags", "window": window}, rows=rows)[1]["flags"]
 
-    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None) -> tuple[int, Matrix]:
+    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> tuple[int, Matrix]:
         """Ask for the statistics; give the rows between two looks, and shape ``(looks, outputs)``."""
         more = {} if stop is None else {"stop": stop}
-        said, arrays = self._ask({"do": "statistics", "window": window}, rows=rows, **more)
+        said, arrays = self._ask({"do": "statistics", "window": window, "unseen": unseen}, rows=rows, **more)
         return int(said["every"]), arrays["statistics"]
 
     def _ask(self, content: dict[str, Any], **arrays: NDArray[Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from agent import spelling
 from agent.batch import NOTHING, Batch, Side
 from agent.config import SETTINGS, load
+from agent.evaluate.rule import RELATIONS
 from agent.pipeline import Pipeline
 from agent.profile.build import build
 from agent.profile.schema import Schema, schema_of
@@ -20,14 +22,17 @@ from tests.bench.detect.worker import Flags, Matrix, Method, objects, serve
 
 PANE_NS = 60_000_000_000
 PANES = 60
-TOLERANCES = ("PSI", "KS", "JS", "WASSERSTEIN", "MEAN_SHIFT", "CHI_SQUARE", "L_INFINITY", "MISSING")
 
 
-def scaled_tolerances(scale: float) -> dict[str, str]:
-    """Give the settings of all tolerances, so many times their defaults."""
-    defaults = {setting.name: setting.default for setting in SETTINGS}
-    names = (f"OUTRIDER_{name}" for name in TOLERANCES)
-    return {name: repr(float(defaults[name]) * scale) for name in names if name in defaults}
+REDUNDANT = ("JS", "HELLINGER", "TOTAL_VARIATION", "CRAMER_VON_MISES", "WASSERSTEIN", "L_INFINITY", "ASSOCIATION")
+"""What says once more what another statistic says: whoever wants to be quick switches it off, so that fewer share the error."""
+
+
+def scaled_tolerances(scale: float, off: tuple[str, ...] = ()) -> dict[str, str]:
+    """Give the settings of all tolerances, so many times their defaults, or ``off``."""
+    tolerances = {setting.name: setting.default for setting in SETTINGS if setting.parse is spelling.tolerance}
+    scaled = {name: repr(float(default) * scale) for name, default in tolerances.items()}
+    return {**scaled, **{f"OUTRIDER_{name}": "off" for name in off}}
 
 
 class Agent:
@@ -46,7 +51,7 @@ class Agent:
         self._names = tuple(column.name for column in columns)
         self._pipeline = Pipeline(load(environ), schema, learns=False)
         self._now_ns = 1_700_000_000 * 1_000_000_000 // PANE_NS * PANE_NS
-        self.outputs = tuple(column.name for column in schema.columns)
+        self.outputs = (*(column.name for column in schema.columns), *RELATIONS)
 
     def feed(self, rows: Matrix) -> None:
         """Take in rows of one pane."""
@@ -55,13 +60,20 @@ class Agent:
         self._pipeline._take_batch(Batch("bench", "", "", side, NOTHING), self._now_ns)
 
     def evaluate(self) -> list[bool]:
-        """End the pane; tell of each of `outputs` whether it is drifted."""
+        """End the pane; tell of each of `outputs` whether it is drifted, of a kind of relations whether any is."""
         self._now_ns += PANE_NS
         report = self._pipeline.tick(self._now_ns)
         faults = self._pipeline.activity.faults
         if report is None or faults:
             raise RuntimeError(f"no report: {dict(faults)}")
-        return [column.decision == "drifted" for column in report.columns]
+        moved = {relation.kind for relation in report.relations if relation.decision == "drifted"}
+        return [*(column.decision == "drifted" for column in report.columns), *(kind in moved for kind in RELATIONS)]
+
+    def end_pane(self) -> None:
+        """End the pane without a look."""
+        self._now_ns += PANE_NS
+        if self._pipeline._ring is not None:
+            self._pipeline._ring.rotate(self._now_ns)
 
     def rows(self) -> int:
         """Rows in the window, as the newest report has them."""
@@ -96,13 +108,17 @@ class Outrider(Method):
                 looks.append(self._agent.evaluate())
         return np.array(looks, dtype=bool)
 
-    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None) -> Matrix:
+    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> Matrix:
         """Give 1.0 where it calls an output drifted and 0.0 elsewhere: its own decision is what is calibrated."""
         pane = self.looks_at(window)
         agent = self._new(max(1, window // pane))
         looks = []
         for start in range(0, rows.shape[1] - pane + 1, pane):
             agent.feed(rows[:, start : start + pane])
+            if start + pane <= unseen:
+                agent.end_pane()
+                looks.append([False] * len(self.outputs))
+                continue
             looks.append(agent.evaluate())
             if stop is not None and any(looks[-1]):
                 break

@@ -72,7 +72,7 @@ class Online(Method):
     def flags(self, rows: Matrix, window: int) -> Flags:
         raise ValueError("its online detectors have no default settings: the rate of false alarms is an argument")
 
-    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None) -> Matrix:
+    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> Matrix:
         self._detector.reset_state()
         looks: list[NDArray[np.float64]] = []
         for row in self._features(rows):
@@ -106,8 +106,8 @@ class Chosen(Method):
     def flags(self, rows: Matrix, window: int) -> Flags:
         return self._method.flags(rows, window)
 
-    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None) -> Matrix:
-        return self._method.statistics(rows, window, stop)
+    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> Matrix:
+        return self._method.statistics(rows, window, stop, unseen)
 
     def looks_at(self, window: int) -> int:
         return self._method.looks_at(window)

@@ -38,11 +38,11 @@ class Method(ABC):
     def flags(self, rows: Matrix, window: int) -> Flags:
         """Judge, by its default rule, the windows of so many rows that `rows` consists of: shape ``(looks, outputs)``."""
 
-    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None) -> Matrix:
+    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> Matrix:
         """Give the statistic that it decides by, for each window of so many rows: shape ``(looks, outputs)``.
 
         The greater, the more of a drift; NaN where it is undefined. What has a memory forgets it first. With thresholds in
-        `stop`, nobody needs the looks after the first that exceeds one.
+        `stop`, nobody needs the looks after the first that exceeds one, nor those that end within the first `unseen` rows.
         """
         raise ValueError(f"{type(self).__name__} gives no statistics")
 
@@ -65,7 +65,7 @@ class WindowMethod(Method):
     def flags(self, rows: Matrix, window: int) -> Flags:
         return np.array([self.flag(part) for part in _windows(rows, window)], dtype=bool)
 
-    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None) -> Matrix:
+    def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> Matrix:
         looks = []
         for part in _windows(rows, window):
             looks.append(self.statistic(part))
@@ -117,5 +117,5 @@ def _answer(method: Method, out: Any, content: dict[str, Any], arrays: dict[str,
     elif what == "flags":
         send(out, {}, flags=method.flags(arrays["rows"], window))
     else:
-        found = method.statistics(arrays["rows"], window, arrays.get("stop"))
+        found = method.statistics(arrays["rows"], window, arrays.get("stop"), content.get("unseen", 0))
         send(out, {"every": method.looks_at(window)}, statistics=found)
