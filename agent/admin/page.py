@@ -60,6 +60,12 @@ tr.why div { position: sticky; left: .75rem; max-width: min(70rem, calc(100vw - 
   <th>threshold</th><th>rows</th></tr></thead>
   <tbody id="relations"></tbody>
 </table></div></section>
+<section hidden id="favours"><h2>Whom the answers favour</h2>
+<div class="frame"><table>
+  <thead><tr><th>group</th><th class="text">state</th><th>selected</th><th>of the others</th><th>difference</th>
+  <th>95 %</th><th>ratio</th><th>95 %</th><th>rows</th></tr></thead>
+  <tbody id="groups"></tbody>
+</table></div></section>
 </main>
 <script>
 const worst = { drifted: 4, suspect: 3, ok: 2, insufficient: 1, no_reference: 0 };
@@ -106,6 +112,23 @@ function show(report) {
     explain(body, row, why(column));
   }
   together(report.relations || []);
+  favours(report.groups || []);
+}
+function favours(groups) {
+  document.getElementById("favours").hidden = groups.length === 0;
+  const body = document.getElementById("groups");
+  body.replaceChildren();
+  const span = gap => gap && gap.lower !== null ? number(gap.lower) + " … " + (gap.upper === null ? "∞" : number(gap.upper)) : "–";
+  for (const group of groups.slice().sort((a, b) => worst[b.decision] - worst[a.decision])) {
+    const row = body.insertRow(), { difference, ratio } = group;
+    cell(row, group.name);
+    cell(row, group.decision === "drifted" ? "unlike" : words(group.decision), "text " + group.decision);
+    cell(row, percent(group.rate));
+    cell(row, percent(group.other_rate));
+    for (const gap of [difference, ratio]) { cell(row, number(gap && gap.value)); cell(row, span(gap)); }
+    cell(row, group.rows.toLocaleString("en"));
+    explain(body, row, group.reason);
+  }
 }
 function explain(body, row, reason) {
   if (!reason) return;
