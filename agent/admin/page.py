@@ -118,7 +118,8 @@ function favours(groups) {
   document.getElementById("favours").hidden = groups.length === 0;
   const body = document.getElementById("groups");
   body.replaceChildren();
-  const span = gap => gap && gap.lower !== null ? number(gap.lower) + " … " + (gap.upper === null ? "∞" : number(gap.upper)) : "–";
+  const end = value => value === null ? "∞" : number(value);
+  const span = gap => gap && gap.lower !== null ? number(gap.lower) + " … " + end(gap.upper) : "–";
   for (const group of groups.slice().sort((a, b) => worst[b.decision] - worst[a.decision])) {
     const row = body.insertRow(), { difference, ratio } = group;
     cell(row, group.name);
