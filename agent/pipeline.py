@@ -24,7 +24,7 @@ from agent.decode.routes import LABELS, OTHER
 from agent.errors import OutriderError
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
-from agent.evaluate.report import SEASON, Report
+from agent.evaluate.report import SEASON, Decision, Report
 from agent.evaluate.rule import Rule
 from agent.evaluate.segments import SegmentSummary
 from agent.evaluate.tolerance import Tolerated
@@ -76,11 +76,7 @@ class Pipeline:
         self._rule = Rule.from_settings(settings)
         self._streaks = Streaks()
         self._tolerated: Tolerated | None = None
-        self._warmup = (
-            Warmup(settings.warmup_rows, settings.model_name, (*settings.segments, *settings.groups))
-            if schema is None and learns
-            else None
-        )
+        self._warmup = self._new_warmup() if schema is None and learns else None
         self._summariser: Summariser | None = None
         """Only where the profile summarises something."""
         self._checker: Checker | None = None
@@ -214,6 +210,10 @@ class Pipeline:
         _add(self.activity.unobserved, {"too_wide": batch.exchanges})
         return replace(batch, inputs=_columns_only(batch.inputs), outputs=_columns_only(batch.outputs))
 
+    def _new_warmup(self) -> Warmup:
+        settings = self._settings
+        return Warmup(settings.warmup_rows, settings.model_name, (*settings.segments, *settings.groups))
+
     def _learn(self) -> None:
         warmup = self._warmup
         if warmup is None:
@@ -223,7 +223,7 @@ class Pipeline:
         except OutriderError as error:
             self._fault("warmup")
             log.error("the first rows can't become a reference; starting over reason=%r", str(error))
-            self._warmup = Warmup(self._settings.warmup_rows, self._settings.model_name, self._settings.segments)
+            self._warmup = self._new_warmup()
             return
         log.info("learned a reference from the first rows rows=%d columns=%d", warmup.rows, len(schema.columns))
         self._adopt(schema)
@@ -367,15 +367,26 @@ def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
         counts[key] = counts.get(key, 0) + count
 
 
+_DRIFTED = {
+    "column": "column drifted",
+    "relation": "columns go together otherwise than in training",
+    "group": "a group is favoured or disfavoured",
+}
+
+
 def _log_changes(before: Report | None, after: Report) -> None:
-    earlier = {column.name: column.decision for column in before.columns} if before is not None else {}
-    unfair = {group.name: group.decision for group in before.groups} if before is not None else {}
-    for group in after.groups:
-        if group.decision == "drifted" and unfair.get(group.name) != "drifted":
-            log.warning("a group is favoured or disfavoured group=%s reason=%r", group.name, group.reason)
-    for column in after.columns:
-        was, now = earlier.get(column.name), column.decision
-        if now == "drifted" and was != now:
-            log.warning("column drifted column=%s reason=%r", column.name, column.reason)
-        elif was == "drifted" and was != now:
-            log.info("column no longer drifted column=%s decision=%s", column.name, now)
+    earlier, found = _named(before) if before is not None else {}, _named(after)
+    for (kind, name), (now, reason) in found.items():
+        if now is Decision.DRIFTED and earlier.get((kind, name), (Decision.OK, ""))[0] is not now:
+            log.warning("%s %s=%s reason=%r", _DRIFTED[kind], kind, name, reason)
+    for (kind, name), (was, _) in earlier.items():
+        now = found.get((kind, name), (Decision.OK, ""))[0]
+        if was is Decision.DRIFTED and now is not was:
+            log.info("no longer so: %s %s=%s decision=%s", _DRIFTED[kind], kind, name, now)
+
+
+def _named(report: Report) -> dict[tuple[str, str], tuple[Decision, str]]:
+    """Give what is decided in a report, by kind and name."""
+    found = {("column", column.name): (column.decision, column.reason) for column in report.columns}
+    found |= {("relation", " ~ ".join((one.kind, *one.columns))): (one.decision, one.reason) for one in report.relations}
+    return found | {("group", group.name): (group.decision, group.reason) for group in report.groups}
