@@ -67,7 +67,7 @@ REPORT = Report(
                 Score("psi", "training", 0.8, 0.6, 0.1, Decision.DRIFTED, 4, 1000, 3600.0),
                 Score("mean_shift", "training", float("nan"), float("nan"), 0.25, Decision.OK, 0, 1000, 3600.0, 0.03),
             ],
-            mean=52.0, reference_mean=40.0, median=55.0, reference_median=40.0, overdispersion=1.5,
+            mean=52.0, reference_mean=40.0, median=55.0, reference_median=40.0, overdispersion=1.5, distance=12.0,
         ),
         ColumnReport(
             name="city", role="feature", type="category", decision=Decision.OK, reason="", rows=990,

@@ -132,6 +132,7 @@ class ColumnReports:
             median=self._median(place, numeric) if numeric is not None else None,
             reference_median=self._medians[place] if self._medians else None,
             unseen_share=_share(current.unseen, current.rows - current.missing) if isinstance(current, CategoryFacts) else None,
+            distance=_distance(scores, reference) if isinstance(reference, NumericSummary) else None,
             overdispersion=self._spread.get(place),
             violations=self._violations.get(column.name, {}),
         )
@@ -193,6 +194,11 @@ def _facts_of_summary(summary: Summary | None, median: float) -> Facts | None:
     if isinstance(summary, CategorySummary):
         return CategoryFacts(summary.rows, summary.missing, summary.categories, summary.counts, summary.unseen)
     return None
+
+
+def _distance(scores: Sequence[Score], reference: NumericSummary) -> float | None:
+    apart = next((score.value for score in scores if (score.statistic, score.against) == ("wasserstein", TRAINING)), None)
+    return None if apart is None else _finite(apart * math.sqrt(max(0.0, reference.variance)))
 
 
 def _share(count: int, rows: int) -> float | None:

@@ -100,6 +100,8 @@ class ColumnReport(msgspec.Struct, frozen=True):
     median: float | None = None
     reference_median: float | None = None
     unseen_share: float | None = None
+    distance: float | None = None
+    """How far the values moved on average, in the column's own unit: the Wasserstein distance from training."""
     overdispersion: float | None = None
     """So many rows say as much as one independent row: bursts and repeated rows. 1 where rows are independent."""
     violations: dict[str, int] = {}

@@ -125,6 +125,11 @@ FINDINGS: tuple[Metric, ...] = (
         _COLUMN, readings.column(lambda column: column.rows),
     ),
     Metric(
+        "outrider.column.distance", _GAUGE, "{value}",
+        "How far the values moved on average, in the column's own unit: the Wasserstein distance from training.",
+        _COLUMN, readings.column(lambda column: column.distance),
+    ),
+    Metric(
         "outrider.column.overdispersion", _GAUGE, "{row}",
         "How many rows say as much as an independent one, because they repeat or come in bursts.",
         _COLUMN, readings.column(lambda column: column.overdispersion),

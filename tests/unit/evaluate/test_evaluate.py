@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
 
 from agent.batch import Checked, Values
 from agent.config import load
@@ -169,6 +170,8 @@ def test_the_report_carries_the_numbers_behind_it() -> None:
     assert heat.mean == pytest.approx(every.mean())
     assert heat.median == pytest.approx(np.median(every), rel=0.02)
     assert heat.reference_median == pytest.approx(20, abs=0.5)
+    assert heat.distance == pytest.approx(wasserstein_distance(every, TRAINING), rel=0.05)
+    assert town.distance is None
     assert town.unseen_share == 0.25
     assert town.mean is None
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ from agent.window.ring import Ring
 MINUTE = 60 * 10**9
 RULE = Rule.from_settings(load({}))
 
-Columns = dict[str, NDArray[np.generic]]
+Columns = Mapping[str, NDArray[Any]]
 
 
 def rows(rng: np.random.Generator, count: int, r: float = 0.7, weight: float = 2.0) -> Columns:
