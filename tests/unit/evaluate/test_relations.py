@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from agent.window.ring import Ring
 MINUTE = 60 * 10**9
 RULE = Rule.from_settings(load({}))
 
-Columns = Mapping[str, NDArray[Any]]
+Columns = dict[str, NDArray[Any]]
 
 
 def rows(rng: np.random.Generator, count: int, r: float = 0.7, weight: float = 2.0) -> Columns:
@@ -38,7 +38,7 @@ def schema() -> Schema:
     return schema_of(build(rows(np.random.default_rng(1), 20_000), prediction="answer"))
 
 
-def in_turn(schema: Schema, panes: list[Columns], rule: Rule = RULE) -> list[Report]:
+def in_turn(schema: Schema, panes: Sequence[Mapping[str, NDArray[Any]]], rule: Rule = RULE) -> list[Report]:
     ring, scorer, streaks = Ring(schema, MINUTE, 60), RowScorer(schema), Streaks()
     names = [column.name for column in schema.features + schema.outputs]
     reports = []
