@@ -42,7 +42,7 @@ def hellinger(current: Counts, reference: Counts, alpha: float, overdispersion: 
     --------
     >>> result = hellinger(np.array([[300, 200, 100], [600, 0, 0]]), np.array([200, 200, 200]), 0.05)
     >>> result.value.round(4).tolist(), result.lower.round(3).tolist()
-    ([0.1507, 0.6501], [0.108, 0.59])
+    ([0.1507, 0.6501], [0.114, 0.59])
     """
     shares = shares_of(current, reference, overdispersion)
     p, q, bins = without_rare(shares)

@@ -45,7 +45,7 @@ def jensen_shannon(current: Counts, reference: Counts, alpha: float, overdispers
     --------
     >>> result = jensen_shannon(np.array([[300, 200, 100], [600, 0, 0]]), np.array([200, 200, 200]), 0.05)
     >>> result.value.round(4).tolist(), result.lower.round(3).tolist()
-    ([0.1804, 0.6776], [0.13, 0.637])
+    ([0.1804, 0.6776], [0.137, 0.637])
     >>> jensen_shannon(np.array([10, 0]), np.array([0, 10]), 0.05).value.item()
     1.0
     """

@@ -40,7 +40,7 @@ def psi(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayL
     >>> result.value.round(4).tolist()  # (1/6) ln(3/2) + (1/6) ln 2
     [0.1831, nan]
     >>> result.lower.round(3).tolist()
-    [0.094, nan]
+    [0.105, nan]
     """
     shares = shares_of(current, reference, overdispersion)
     p, q, bins = without_rare(shares)
