@@ -1,13 +1,20 @@
 """Detection beside its peers: false pages, rows until a change is seen, real data, and what an evaluation costs.
 
-``python -m tests.bench.detection [false_pages] [power] [real] [cost] [--quick] [--only NAME ...]``, from the repository's root
+``python -m tests.bench.detection [PART ...] [--quick] [--only METHOD ...]``, from the repository's root
 
-All parts without a name. Every method has the same streams and an interpreter of its own (``.cache/bench-<peer>``, made on
-demand; a peer that can't be installed is left out, with the reason). ``--quick`` is for whoever changes this bench: its figures
-say little. All together take half an hour on two cores. Whoever wants to be sure of a rate of one page in 1,000 column-days
-gives the first part more time: ``--seconds 100``.
+Every part without a name. Every method has the same streams and an interpreter of its own (``.cache/bench-<peer>``, made on
+demand; a peer that can't be installed is left out, with the reason). Two methods are measured at a time. The parts, and how long
+they take on two cores that have nothing else to do:
 
-Exit codes: 0 with every figure reached, 1 with some not.
+- ``false_pages``: 20 minutes; with ``--seconds 100`` more than two hours, which is what it takes to be sure of a rate of one page
+  in 1,000 column-days. ``--volumes 1000`` for one volume only.
+- ``power``: half an hour, of which alibi-detect's online detectors take the half and Outrider a quarter. With
+  ``--results FOLDER`` each method's results are kept, and a bench that was stopped goes on; whoever changes a method removes its
+  files there.
+- ``real``: two minutes.
+- ``cost``: seconds; alone, since the machine's caches are part of it.
+
+``--quick`` is for whoever changes this bench: its figures say little. Exit codes: 0 with every figure reached, 1 with some not.
 """
 
 from __future__ import annotations
