@@ -13,6 +13,7 @@ from agent.joint.design import Design
 from agent.joint.fourier import ReferenceFourier, features, frequencies, median_distance, spread_of, tolerance_of
 from agent.joint.moments import CrossMoments
 from agent.joint.relevance import Relevance
+from agent.joint.usual import Usual, nothing
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +52,8 @@ class JointReference:
         without columns where there is no prediction.
     relevance
         Of each of the features in training.
+    usual
+        What chunks of training differed by.
     """
 
     names: tuple[str, ...]
@@ -61,6 +64,7 @@ class JointReference:
     features: Cells
     answers: Cells
     relevance: Relevance
+    usual: Usual
 
     @property
     def width(self) -> int:
@@ -105,9 +109,10 @@ def comparable(design: Design) -> NDArray[np.bool_]:
 
 
 def reference_of(
-    learned: Learned, names: tuple[str, ...], features: Cells, answers: Cells, relevance: Relevance
+    learned: Learned, names: tuple[str, ...], features: Cells, answers: Cells, relevance: Relevance, usual: Usual | None = None
 ) -> JointReference:
-    """Make what was learned ready to compare with. Cost: below 1 ms."""
+    """Make what was learned ready to compare with; without `usual` no chunk is known to differ. Cost: below 1 ms."""
     waves = frequencies(len(names), learned.bandwidth)
     tolerance = tolerance_of(learned.fourier.means, waves)
-    return JointReference(names, learned.correlation, learned.fourier, waves, tolerance, features, answers, relevance)
+    usual = usual or nothing(len(names), len(features.names))
+    return JointReference(names, learned.correlation, learned.fourier, waves, tolerance, features, answers, relevance, usual)

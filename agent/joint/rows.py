@@ -25,6 +25,9 @@ MIN_ROWS = 100
 BLOCK_ROWS = 8192
 """Rows that are scored at once: what is worked with on the way is as large as the values, several times."""
 
+UNSEEN = 3
+"""The group of rows that no part of the model is learned from."""
+
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -182,7 +185,16 @@ def dealt(rows: int) -> NDArray[np.int64]:
     >>> np.bincount(dealt(1000)).tolist()
     [251, 249, 250, 250]
     """
-    return (np.arange(1, rows + 1) * _GOLDEN % 1.0 * 4).astype(np.int64)
+    return dealt_to(np.arange(rows))
+
+
+def dealt_to(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the groups of the rows at these places.
+
+    >>> bool((dealt_to(np.array([3, 4])) == dealt(5)[3:]).all())
+    True
+    """
+    return ((places + 1) * _GOLDEN % 1.0 * 4).astype(np.int64)
 
 
 def _block(values: Sequence[Encoded | None], start: int) -> list[Encoded | None]:

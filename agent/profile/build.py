@@ -133,12 +133,14 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         for sentence in doubts.sentences():
             warn(sentence)
     columns = [column for feed in feeds for column in feed.columns]
-    sample = RowSample([column for column in columns if column.is_counted], source.rows)
     tally = None if chunking is None else chunking.chosen([column for column in columns if column.is_counted])
+    sizes = None if tally is None else tally.sizes
+    sample = RowSample([column for column in columns if column.is_counted], source.rows, sizes)
     cuts = SegmentTally(groupings, [column for column in columns if column.is_counted], lucky)
     relations = _count(feeds, reading, sample, tally, cuts)
     profiles = [column.result() for column in columns]
-    chunks = None if tally is None else tally.result(profiles)
+    structure, scored = sample.learn(profiles)
+    chunks = None if tally is None else tally.result(profiles, scored)
     if warn is not None and (few := doubt(chunks)):
         warn(few)
     profile = Profile(
@@ -150,7 +152,7 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
         association=relations.association(),
         performance=relations.performance(),
         summaries=[summarised for summarised in (feed.summarised() for feed in feeds) if summarised is not None],
-        structure=sample.learn(profiles),
+        structure=structure,
         chunks=chunks,
     )
     return _balanced(_with_segments(profile, cuts, warn) if groupings else profile, warn)
@@ -215,10 +217,9 @@ def _count(
                     tallied.append(column.tally(part))
                     raw.append(part)
         relations.update(tallied, raw)
-        sample.update(tallied, raw, block.rows)
+        slots = None if chunks is None else chunks.update(block.rows, _times(used, block), tallied)
+        sample.update(tallied, raw, block.rows, slots)
         cuts.update(tallied)
-        if chunks is not None:
-            chunks.update(block.rows, _times(used, block), tallied)
     return relations
 
 

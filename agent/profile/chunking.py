@@ -16,7 +16,7 @@ from agent.profile.blocks import Values
 from agent.profile.census import NumberCensus, TextCensus
 from agent.profile.chunks import ROWS, TIME, ColumnChunks, cells_of, pack, scale_of
 from agent.profile.column import Column, Tallied
-from agent.profile.format import ChunkTable, ColumnProfile
+from agent.profile.format import ChunkColumn, ChunkTable, ColumnProfile
 from agent.profile.times import NEVER, times_of
 from agent.spelling import duration
 
@@ -160,6 +160,11 @@ class Chunking:
             return None
         return ChunkTally(self, np.array(places, dtype=np.int64), columns)
 
+    def rows_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give how many rows these chunks have."""
+        rows = self._rows or {}
+        return np.array([rows.get(place, 0) for place in places.tolist()], dtype=np.int64)
+
 
 def spread(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Choose at most `most` of the ascending places, in pairs of neighbours, evenly over all but in step with no cycle.
@@ -206,23 +211,33 @@ class ChunkTally:
         self._kept = spread(places, min(MOST_KEPT, max(LEAST_KEPT, most)) // 2 * 2)
         self._rows = np.zeros(len(self._kept), dtype=np.int64)
         self._seen = 0
-        self._columns = {at: (columns[at], _Figures(columns[at], number, len(self._kept))) for at, number in mine if number}
+        self._columns = {at: (columns[at], Figures(columns[at], number, len(self._kept))) for at, number in mine if number}
 
-    def update(self, rows: int, times: Values | None, tallied: Sequence[Tallied]) -> None:
-        """Add a block: its rows, its times, and what `Column.tally` made of each of the columns."""
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Rows of the chosen chunks, as the first reading counted them."""
+        return self._chunking.rows_of(self._kept)
+
+    def update(self, rows: int, times: Values | None, tallied: Sequence[Tallied]) -> NDArray[np.int64]:
+        """Add a block: its rows, its times, and what `Column.tally` made of each of the columns.
+
+        Give which of the chosen chunks each row is in, int64, shape ``(rows,)``; -1 for none.
+        """
         places = self._chunking.places(self._seen, rows, times)
         self._seen += rows
         slots = np.searchsorted(self._kept, places).clip(max=len(self._kept) - 1)
         mine = self._kept[slots] == places
+        found = np.where(mine, slots, -1)
         if not mine.any():
-            return
+            return found
         slots = slots[mine]
         self._rows += np.bincount(slots, minlength=len(self._rows))
         for at, (_, figures) in self._columns.items():
             figures.update(cast("NDArray[np.float64] | NDArray[np.int64]", tallied[at])[mine], slots)
+        return found
 
-    def result(self, profiles: Sequence[ColumnProfile]) -> ChunkTable:
-        """Pack what was counted, given what `Column.result` gave for all columns."""
+    def result(self, profiles: Sequence[ColumnProfile], derived: Sequence[ChunkColumn] = ()) -> ChunkTable:
+        """Pack what was counted, given what `Column.result` gave for all columns; `derived` are columns already packed."""
         of_name = {profile.name: profile for profile in profiles}
         columns = []
         for column, figures in self._columns.values():
@@ -231,7 +246,7 @@ class ChunkTally:
                 columns.append(pack(column.name, figures.result(), scale_of(profile.numeric)))
         cut = self._chunking.cut
         kept, rows = self._kept.tolist(), self._rows.tolist()
-        return ChunkTable(cut.kind, cut.length, self._count, kept, rows, columns, self._chunking.untimed)
+        return ChunkTable(cut.kind, cut.length, self._count, kept, rows, [*columns, *derived], self._chunking.untimed)
 
 
 def _cells(column: Column) -> int:
@@ -244,8 +259,16 @@ def _cells(column: Column) -> int:
     return column.classes if not isinstance(census, TextCensus) or census.complete else 0
 
 
-class _Figures:
-    """One column in all chosen chunks."""
+class Figures:
+    """One column in all chosen chunks.
+
+    Parameters
+    ----------
+    column
+        With bins and categories chosen.
+    cells, chunks
+        How many there are of either.
+    """
 
     def __init__(self, column: Column, cells: int, chunks: int) -> None:
         self.cells = cells

@@ -28,6 +28,9 @@ ENOUGH = 6
 
 TIME, ROWS = "time", "rows"
 
+DERIVED = "derived"
+"""The role of scores of rows."""
+
 _LARGEST_HALF = 65_000.0
 """float16 holds 65,504."""
 
@@ -71,9 +74,10 @@ class Chunks:
     places
         Which ones were kept, int64, shape ``(k,)``, ascending: chunk ``p`` of time begins ``p * length`` seconds after 1970.
     rows
-        int64, shape ``(k,)``; each column has as many, the missing ones included.
+        int64, shape ``(k,)``; each column has as many, the missing ones included. Derived columns have fewer: only rows that
+        their model has not seen, of a sample.
     columns
-        By name. Monitored columns only, without categories of which there were too many to count.
+        By name. Monitored and derived columns only, without categories of which there were too many to count.
 
     Examples
     --------
@@ -102,7 +106,7 @@ class Chunks:
         table = profile.chunks
         if table is None:
             return None
-        named = {column.name: column for column in profile.columns}
+        named = _named(profile)
         columns = {packed.name: unpack(packed, named[packed.name], len(table.rows)) for packed in table.columns}
         places, rows = np.array(table.places, dtype=np.int64), np.array(table.rows, dtype=np.int64)
         return cls(table.kind, table.length, table.count, places, rows, columns)
@@ -111,6 +115,11 @@ class Chunks:
         """Give the chunks that follow one another without a gap, int64, shape ``(pairs, 2)``: the earlier one, the later one."""
         first = np.flatnonzero(np.diff(self.places) == 1)
         return np.column_stack((first, first + 1))
+
+
+def _named(profile: Profile) -> dict[str, ColumnProfile]:
+    derived = () if profile.structure is None else profile.structure.derived
+    return {column.name: column for column in (*profile.columns, *derived)}
 
 
 def cells_of(column: ColumnProfile) -> int:
@@ -181,7 +190,7 @@ def faults(profile: Profile) -> Iterator[str]:
         return
     if min(rows) < 1 or sum(rows) > profile.rows:
         yield f"$.chunks.rows sums to {sum(rows)}, but there are {profile.rows}"
-    named = {column.name: column for column in profile.columns}
+    named = _named(profile)
     for i, packed in enumerate(table.columns):
         if packed.name not in named or not cells_of(named[packed.name]):
             yield f"$.chunks.columns[{i}] is of {packed.name!r}, which has no counts"
@@ -195,7 +204,9 @@ def _column_faults(packed: ChunkColumn, column: ColumnProfile, rows: Sequence[in
     except OutriderError as error:
         yield f"{at}.figures: {error}"
         return
-    if (figures.counts.sum(axis=1) + figures.missing).tolist() != list(rows):
+    held = figures.counts.sum(axis=1) + figures.missing
+    # Of derived columns only rows that their model has not seen are counted.
+    if (held > rows).any() if column.role == DERIVED else (held != rows).any():
         yield f"{at}.figures do not add up to the rows of the chunks"
 
 

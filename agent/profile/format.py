@@ -201,7 +201,7 @@ class RowTail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     high: float | None = None
 
 
-class Interplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Interplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the columns of the sample go together (`agent.joint.reference`); arrays are little-endian and in base64.
 
     Parameters
@@ -220,6 +220,8 @@ class Interplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counts
         Tables of `agent.joint.association`: those of numbers first, then of categories, in the order of the structure's columns;
         none without a prediction. The low bytes of all uint16, then the high ones, deflated (RFC 1950).
+    usual_r, usual_associations, usual_discrepancy
+        As in `agent.joint.usual.Usual`, where training was cut: of the pairs in the order of r, and of the tables, float16.
     """
 
     rows: int
@@ -232,6 +234,9 @@ class Interplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     largest: float
     prediction: str
     counts: str
+    usual_r: str = ""
+    usual_associations: str = ""
+    usual_discrepancy: float = 0.0
 
 
 class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -6,6 +6,7 @@ import base64
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from agent.joint.association import CELLS, Associations, Cells, cells_of
 from agent.joint.correlation import ReferenceCorrelation
 from agent.joint.design import Design, Encoded
-from agent.joint.fourier import FREQUENCIES, ReferenceFourier
+from agent.joint.fourier import FREQUENCIES, ReferenceFourier, frequencies
 from agent.joint.reference import LEAST_ROWS, JointReference, Learned, comparable, learn, reference_of
 from agent.joint.relevance import relevance
+from agent.joint.usual import Usual, sums_of, usual_association, usual_correlation, usual_discrepancy
 from agent.profile.format import ColumnProfile, Interplay
 
 Floats = NDArray[np.float64]
@@ -31,8 +33,32 @@ MOST = 65_504.0
 """The largest float16."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkRows:
+    """Rows of the chunks of training (`agent.profile.chunks`).
+
+    Parameters
+    ----------
+    features, answer
+        Values, as `interplay_of` takes them, shape ``(n,)`` each; no answer where there is no prediction.
+    slots
+        The chunk of each row, in ``[0, chunks)``.
+    chunks
+        How many there are.
+    """
+
+    features: Sequence[Encoded]
+    answer: Encoded | None
+    slots: NDArray[np.int64]
+    chunks: int
+
+
 def interplay_of(
-    design: Design, features: Sequence[tuple[ColumnProfile, Encoded]], answer: tuple[ColumnProfile, Encoded] | None, rows: int
+    design: Design,
+    features: Sequence[tuple[ColumnProfile, Encoded]],
+    answer: tuple[ColumnProfile, Encoded] | None,
+    rows: int,
+    cut: ChunkRows | None = None,
 ) -> Interplay | None:
     """Learn from a sample of training.
 
@@ -44,6 +70,8 @@ def interplay_of(
         What the profile says of each column, and its values in the sample.
     rows
         Of the sample, at most `MAX_ROWS`.
+    cut
+        Rows of the chunks, where training was cut.
 
     Returns
     -------
@@ -54,15 +82,12 @@ def interplay_of(
     learned = learn(design.matrix(values, rows), comparable(design))
     if learned is None:
         return None
-    counts = np.zeros((0, CELLS, CELLS), dtype=np.int64)
-    if answer is not None:
-        known, answers = answer
-        inputs = _cells([(profile, place) for place, (profile, _) in enumerate(features)])
-        tables = Associations(len(inputs.names))
-        tables.update(inputs.place(values, rows), _cells([(known, 0)]).place([answers], rows)[0])
-        counts = tables.result()
+    inputs = _cells([(profile, place) for place, (profile, _) in enumerate(features)] if answer is not None else [])
+    answers = _cells([(answer[0], 0)] if answer is not None else [])
+    counts = _tables(inputs, answers, values, answer[1] if answer is not None else None, np.zeros(rows, dtype=np.int64), 1)[0]
     correlation, fourier = learned.correlation, learned.fourier
     upper = np.triu_indices(design.width, 1)
+    usual = None if cut is None else _usual(cut, design, learned, inputs, answers, counts)
     return Interplay(
         rows=rows,
         r=_packed(correlation.r[upper], "<f4"),
@@ -74,6 +99,36 @@ def interplay_of(
         largest=fourier.largest,
         prediction="" if answer is None else answer[0].name,
         counts=_squeezed(counts),
+        usual_r="" if usual is None else _packed(usual.correlation[upper], "<f2"),
+        usual_associations="" if usual is None else _packed(usual.association, "<f2"),
+        usual_discrepancy=0.0 if usual is None else usual.discrepancy,
+    )
+
+
+def _tables(
+    inputs: Cells, answers: Cells, features: Sequence[Encoded], answer: Encoded | None, slots: NDArray[np.int64], chunks: int
+) -> NDArray[np.int64]:
+    """Count the tables of each chunk, shape ``(chunks, features, CELLS, CELLS)``."""
+    counts = np.zeros((chunks, len(inputs.names), CELLS, CELLS), dtype=np.int64)
+    if answer is None:
+        return counts
+    cells, answered = inputs.place(features, len(slots)), answers.place([answer], len(slots))[0]
+    for chunk in range(chunks):
+        mine = slots == chunk
+        tables = Associations(len(inputs.names))
+        tables.update(cells[:, mine], answered[mine])
+        counts[chunk] = tables.result()
+    return counts
+
+
+def _usual(cut: ChunkRows, design: Design, learned: Learned, inputs: Cells, answers: Cells, counts: NDArray[np.int64]) -> Usual:
+    matrix = design.matrix(cut.features, len(cut.slots))
+    moments, means = sums_of(matrix, cut.slots, cut.chunks, frequencies(design.width, learned.bandwidth))
+    tables = _tables(inputs, answers, cut.features, cut.answer, cut.slots, cut.chunks)
+    return Usual(
+        usual_correlation(moments, learned.correlation),
+        usual_association(tables, relevance(counts)),
+        usual_discrepancy(moments.rows, means, learned.fourier),
     )
 
 
@@ -100,12 +155,17 @@ def joint_reference(
     answers = [interplay.prediction] if interplay.prediction else []
     inputs = _cells([(of_name[name], places[name]) for name in features] if answers else [])
     counts = _unsqueezed(interplay.counts, len(inputs.names)).reshape(-1, CELLS, CELLS)
+    usual = None
+    if interplay.usual_r:
+        between = np.nan_to_num(_whole(_unpacked(interplay.usual_r, "<f2"), width))
+        usual = Usual(between, _unpacked(interplay.usual_associations, "<f2"), interplay.usual_discrepancy)
     return reference_of(
         Learned(correlation, interplay.bandwidth, fourier),
         design.names,
         inputs,
         _cells([(of_name[name], places[name]) for name in answers]),
         relevance(counts),
+        usual,
     )
 
 
@@ -140,6 +200,19 @@ def interplay_faults(
         return
     if (counts.reshape(-1, CELLS * CELLS).sum(axis=1) > interplay.rows).any():
         yield f"{at}.counts has a table of more than {interplay.rows} rows"
+    yield from _usual_faults(interplay, width * (width - 1) // 2, tables, at)
+
+
+def _usual_faults(interplay: Interplay, pairs: int, tables: int, at: str) -> Iterator[str]:
+    if not interplay.usual_r and (interplay.usual_associations or interplay.usual_discrepancy):
+        yield f"{at}.usual_r is missing"
+    sizes = (("usual_r", interplay.usual_r, pairs, 2), ("usual_associations", interplay.usual_associations, tables, 1))
+    for name, text, size, most in sizes if interplay.usual_r else ():
+        found = _tried(text, "<f2", size)
+        if found is None or not ((found >= 0) & (found <= most)).all():
+            yield f"{at}.{name} is not {size} float16 within 0 and {most} in base64"
+    if not 0 <= interplay.usual_discrepancy <= 2:
+        yield f"{at}.usual_discrepancy is not within 0 and 2"
 
 
 def _design_faults(interplay: Interplay, width: int, at: str) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """What the window says of how columns go together: a score of the whole, pairs that moved, features that gained or lost.
 
-Each of the three families has a third of alpha, shared evenly by all stretches of the window; within a family all pairs or
-features share it. So alpha is the chance that any `lower` here exceeds its true effect. Of each pair, feature and of the whole
-that stretch is reported whose bound is the largest.
+A tolerance is the setting, or what chunks of training differed by, where that is more (`agent.joint.usual`): each pair and
+feature has its own. Each of the three families has a third of alpha, shared evenly by all stretches of the window; within a
+family all pairs or features share it. So alpha is the chance that any `lower` here exceeds its true effect. Of each pair, feature
+and of the whole that stretch is reported whose bound is the largest; of pairs and features those whose bounds are the largest
+parts of their tolerances.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ FAMILIES = 3
 
 @dataclass(frozen=True, slots=True)
 class JointTolerances:
-    """What is tolerated; an infinite tolerance switches off.
+    """What is tolerated at least; an infinite tolerance switches off.
 
     Parameters
     ----------
@@ -96,7 +98,8 @@ class JointReport(msgspec.Struct, frozen=True):
     discrepancy
         Of the joint distribution; ``None`` where too few rows came.
     pairs, features
-        Those that moved for certain (``lower > 0``), those with the largest bound first, each list at most as long as asked for.
+        Those that moved for certain (``lower > 0``), those with the most evidence (``lower / threshold``) first, each list at
+        most as long as asked for.
     """
 
     discrepancy: JointScore | None
@@ -150,7 +153,7 @@ def _discrepancy(
     if (frame.fourier.rows / overdispersion).max(initial=0.0) < LEAST_ROWS:
         return None
     best = int(np.lexsort((frame.fourier.rows, found.lower))[-1])
-    threshold = tolerance * reference.tolerance
+    threshold = max(tolerance * reference.tolerance, reference.usual.discrepancy)
     return JointScore(found.value[best].item(), found.lower[best].item(), threshold, int(frame.fourier.rows[best]), best)
 
 
@@ -160,15 +163,16 @@ def _pairs(
     change = correlation_change(correlation_of(frame.moments), reference.correlation, alpha, overdispersion)
     left, right = np.triu_indices(reference.width, 1)
     lower = change.lower[:, left, right]
+    thresholds = np.maximum(tolerance, reference.usual.correlation[left, right])
     best = lower.argmax(axis=0) if lower.size else np.zeros(0, dtype=np.int64)
     scores = []
-    for pair in _strongest(lower.max(axis=0, initial=0.0), most):
+    for pair in _strongest(lower.max(axis=0, initial=0.0), thresholds, most):
         stretch, i, j = int(best[pair]), int(left[pair]), int(right[pair])
         scores.append(
             PairScore(
                 change.value[stretch, i, j].item(),
                 change.lower[stretch, i, j].item(),
-                tolerance,
+                float(thresholds[pair]),
                 int(frame.moments.rows[stretch]),
                 stretch,
                 left=reference.names[i],
@@ -185,14 +189,15 @@ def _features(
 ) -> list[FeatureScore]:
     change = association_change(frame.tables, reference.relevance, alpha, overdispersion)
     best = change.lower.argmax(axis=0) if change.lower.size else np.zeros(0, dtype=np.int64)
+    thresholds = np.maximum(tolerance, reference.usual.association)
     scores = []
-    for feature in _strongest(change.lower.max(axis=0, initial=0.0), most):
+    for feature in _strongest(change.lower.max(axis=0, initial=0.0), thresholds, most):
         stretch = int(best[feature])
         scores.append(
             FeatureScore(
                 change.value[stretch, feature].item(),
                 change.lower[stretch, feature].item(),
-                tolerance,
+                float(thresholds[feature]),
                 int(frame.tables[stretch, feature].sum()),
                 stretch,
                 feature=reference.features.names[feature],
@@ -203,6 +208,8 @@ def _features(
     return scores
 
 
-def _strongest(lower: Floats, most: int) -> list[int]:
-    ranked = np.argsort(-lower, kind="stable")[:most].tolist()
+def _strongest(lower: Floats, thresholds: Floats, most: int) -> list[int]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        evidence = np.where(lower > 0, lower / thresholds, 0.0)
+    ranked = np.lexsort((-lower, -evidence))[:most].tolist()
     return [place for place in ranked if lower[place] > 0]

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.errors import ProfileError
+from agent.joint.anomaly import DISTANCES, SCORE
 from agent.profile.build import build
 from agent.profile.chunking import LEAST_KEPT, MOST_KEPT, spread
 from agent.profile.chunks import Chunks
@@ -165,13 +166,13 @@ def test_many_rows_are_cut_across_blocks() -> None:
 def test_labels_and_segments_are_not_compared() -> None:
     data = columns() | {"y": np.arange(ROWS) % 2, "s": np.arange(ROWS) % 3}
     chunks = chunks_of(build(data, time="t", label="y", segment="s"))
-    assert set(chunks.columns) == {"x", "c"}
+    assert set(chunks.columns) - {*DISTANCES, SCORE} == {"x", "c"}
 
 
 def test_categories_too_many_to_rank_are_left_out() -> None:
     codes = np.random.default_rng(2).integers(0, 40_000, size=40_000).astype(str)
     profile = build({"x": np.arange(40_000.0), "c": codes}, categorical="c", chunk="4000")
-    assert set(chunks_of(profile).columns) == {"x"}
+    assert set(chunks_of(profile).columns) - {*DISTANCES, SCORE} == {"x"}
 
 
 def test_rare_categories_are_in_the_last_cell() -> None:

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from agent.errors import ProfileError
+from agent.joint.anomaly import DISTANCES, SCORE
 from agent.profile.build import build
 from agent.profile.chunks import Chunks, ColumnChunks, describe, doubt, length_of, pack, unpack
 from agent.profile.format import ChunkTable, Profile
@@ -73,6 +74,25 @@ def test_a_mean_out_of_all_proportion_is_cut_and_not_lost(profile: Profile) -> N
     assert found.variance[0] > 1e4
 
 
+def test_derived_columns_count_rows_that_their_model_has_not_seen(profile: Profile) -> None:
+    chunks = Chunks.of(profile)
+    assert chunks is not None
+    for name in (*DISTANCES, SCORE):
+        found = chunks.columns[name]
+        held = found.counts.sum(axis=1)
+        assert ((held >= 20) & (held <= 30)).all()  # a quarter of each chunk
+        assert np.isfinite(found.mean).all()
+        assert not found.missing.any()
+
+
+def test_a_derived_column_of_more_rows_than_its_chunk_is_refused(profile: Profile, tmp_path: Path) -> None:
+    table = table_of(profile)
+    fewer = msgspec.structs.replace(table, rows=[10] * 10, columns=table.columns[2:])
+    write(msgspec.structs.replace(profile, chunks=fewer), tmp_path / "p.json")
+    with pytest.raises(ProfileError, match="do not add up"):
+        read(tmp_path / "p.json")
+
+
 def test_neighbours_follow_without_a_gap() -> None:
     nothing = np.empty(0, dtype=np.int64)
     chunks = Chunks("rows", 5.0, 9, np.array([0, 1, 4, 6, 7, 8]), nothing, {})
@@ -100,7 +120,7 @@ def test_tables_that_do_not_hold_together_are_refused(
 @pytest.mark.parametrize("damage", ["name", "short", "no base64", "other", "bomb", "empty", "of another column"])
 def test_damaged_figures_are_refused(damage: str, profile: Profile, tmp_path: Path) -> None:
     table = table_of(profile)
-    first, second = table.columns
+    first, second, *derived = table.columns
     bomb = pack(
         "x", ColumnChunks(np.zeros((10, 999), dtype=np.int64), np.zeros(10, dtype=np.int64), *np.zeros((2, 10))), (0.0, 1.0)
     )
@@ -110,7 +130,7 @@ def test_damaged_figures_are_refused(damage: str, profile: Profile, tmp_path: Pa
         "empty": "", "of another column": second.figures,
     }[damage]  # fmt: skip
     changed = msgspec.structs.replace(first, figures=figures, name="y" if damage == "name" else "x")
-    broken = msgspec.structs.replace(profile, chunks=msgspec.structs.replace(table, columns=[changed, second]))
+    broken = msgspec.structs.replace(profile, chunks=msgspec.structs.replace(table, columns=[changed, second, *derived]))
     write(broken, tmp_path / "p.json")
     with pytest.raises(ProfileError, match=r"chunks\.columns\[0\]"):
         read(tmp_path / "p.json")
