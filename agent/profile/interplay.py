@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,8 +88,7 @@ def interplay_of(
     counts = _tables(inputs, answers, values, answer[1] if answer is not None else None, np.zeros(rows, dtype=np.int64), 1)[0]
     correlation, fourier = learned.correlation, learned.fourier
     upper = np.triu_indices(design.width, 1)
-    usual = None if cut is None else _usual(cut, design, learned, inputs, answers, counts)
-    return Interplay(
+    found = Interplay(
         rows=rows,
         r=_packed(correlation.r[upper], "<f4"),
         variances=_packed(np.nan_to_num(correlation.variance[upper]).clip(0, MOST), "<f2"),
@@ -99,9 +99,15 @@ def interplay_of(
         largest=fourier.largest,
         prediction="" if answer is None else answer[0].name,
         counts=_squeezed(counts),
-        usual_r="" if usual is None else _packed(usual.correlation[upper], "<f2"),
-        usual_associations="" if usual is None else _packed(usual.association, "<f2"),
-        usual_discrepancy=0.0 if usual is None else usual.discrepancy,
+    )
+    if cut is None:
+        return found
+    usual = _usual(cut, design, learned, inputs, answers, counts)
+    return msgspec.structs.replace(
+        found,
+        usual_r=_packed(usual.correlation[upper], "<f2"),
+        usual_associations=_packed(usual.association, "<f2"),
+        usual_discrepancy=usual.discrepancy,
     )
 
 

@@ -147,7 +147,10 @@ class RowSample:
 
 
 class _Rhythm:
-    """Which rows of each chunk to keep: every k-th, so that all chunks together have `most` rows at most, each as many."""
+    """Which rows of each chunk to keep: the middle ones of every k, so that they have `most` rows at most together, each as many.
+
+    Not the first ones: those are in the sample of all training where it keeps every k-th too, and the model has seen them.
+    """
 
     def __init__(self, sizes: NDArray[np.int64], most: int) -> None:
         self.count = len(sizes)
@@ -161,9 +164,9 @@ class _Rhythm:
         sorted_slots = slots[order]
         counts = np.bincount(sorted_slots, minlength=self.count)
         starts = np.cumsum(counts) - counts
-        nth = np.arange(len(order)) + (self._seen - starts)[sorted_slots]
+        nth, steps = np.arange(len(order)) + (self._seen - starts)[sorted_slots], self._steps[sorted_slots]
         self._seen += counts
-        return np.sort(order[nth % self._steps[sorted_slots] == 0])
+        return np.sort(order[nth % steps == steps // 2])
 
 
 def _answer(columns: Sequence[Column]) -> list[int]:

@@ -156,3 +156,77 @@ def test_faults_are_told(change: dict[str, Any], message: str) -> None:
 def test_sound_interplay_has_no_faults() -> None:
     of_name = {column.name: column for column in profile().columns}
     assert list(interplay_faults(interplay(profile()), 5, ["a", "b", "c", "colour"], of_name, "$")) == []
+
+
+def cyclic(rows: int) -> dict[str, NDArray[Any]]:
+    """Give 48 hours of traffic: `a`, `b` and the answer's odds follow the time of day, `c` and `d` go together within it."""
+    generator = np.random.default_rng(3)
+    day = np.repeat(np.sin(2 * np.pi * np.arange(48) / 24), rows // 48)
+    x = generator.standard_normal((day.size, 4))
+    x[:, :2] += 2 * day[:, None]
+    x[:, 3] += x[:, 2]
+    answer = np.where(generator.random(day.size) < 0.5 + 0.45 * day, "yes", "no")
+    return {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "d": x[:, 3], "answer": answer}
+
+
+@cache
+def cut(rows: int = 14_400) -> Profile:
+    return build(cyclic(rows), prediction="answer", chunk=str(rows // 48))
+
+
+def test_what_chunks_differ_by_comes_back() -> None:
+    found = reference(read_bytes(to_bytes(cut())))
+    usual = found.usual
+    a, b, c, d = (found.names.index(name) for name in "abcd")
+    assert usual.correlation[a, b] == usual.correlation[b, a] > 0.5
+    assert usual.correlation[c, d] < 0.2
+    assert usual.correlation[a, c] < 0.2
+    features = dict(zip(found.features.names, usual.association, strict=True))
+    assert features["c"] < 0.1
+    assert usual.discrepancy > found.tolerance
+
+
+def test_without_chunks_nothing_is_usual() -> None:
+    usual = reference(profile()).usual
+    assert not usual.correlation.any()
+    assert not usual.association.any()
+    assert usual.discrepancy == 0
+    assert b"usual" not in to_bytes(profile())
+
+
+def test_a_profile_of_an_earlier_version_has_nothing_usual() -> None:
+    structure = cut().structure
+    assert structure is not None
+    older = msgspec.structs.replace(interplay(cut()), usual_r="", usual_associations="", usual_discrepancy=0.0)
+    before = msgspec.structs.replace(cut(), structure=msgspec.structs.replace(structure, interplay=older))
+    assert not reference(read_bytes(to_bytes(before))).usual.correlation.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"usual_r": interplay(cut()).usual_r[:-4]}, r"usual_r is not 6 float16"),
+        ({"usual_r": base64.b64encode(np.full(6, np.nan, dtype="<f2").tobytes()).decode()}, r"usual_r is not 6 float16"),
+        ({"usual_r": base64.b64encode(np.full(6, 2.5, dtype="<f2").tobytes()).decode()}, r"usual_r is not 6 float16"),
+        ({"usual_r": ""}, r"usual_r is missing"),
+        ({"usual_associations": ""}, r"usual_associations is not 4 float16"),
+        ({"usual_discrepancy": -1.0}, r"usual_discrepancy is not within"),
+        ({"usual_discrepancy": float("nan")}, r"usual_discrepancy is not within"),
+    ],
+)
+def test_faults_of_what_is_usual_are_told(change: dict[str, Any], message: str) -> None:
+    spoiled = msgspec.structs.replace(interplay(cut()), **change)
+    of_name = {column.name: column for column in cut().columns}
+    found = list(interplay_faults(spoiled, 4, list("abcd"), of_name, "$"))
+    assert len(found) == 1
+    assert re.search(message, found[0])
+
+
+def test_chunks_of_more_rows_than_the_sample_takes_are_sampled_evenly() -> None:
+    few, many = reference(cut(14_400)).usual, reference(cut(144_000)).usual
+    np.testing.assert_allclose(few.correlation, many.correlation, atol=0.15)
+    chunks = schema_of(cut(144_000)).chunks
+    assert chunks is not None
+    held = chunks.columns["row.anomaly"].counts.sum(axis=1)
+    assert set(chunks.rows.tolist()) == {3000}
+    assert held.tolist() == [1000] * 48  # every third, and none of them is in the sample that the model was learned from

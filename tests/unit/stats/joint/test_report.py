@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from math import inf
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from agent.batch import Checked
 from agent.joint.reference import JointReference
+from agent.joint.usual import Usual
 from agent.profile.build import build
 from agent.profile.schema import Schema, schema_of
 from agent.stats.joint.report import JointReport, JointTolerances, joint_report
@@ -103,6 +105,54 @@ def test_infinite_tolerance_never_exceeds() -> None:
     found = report([pane(2000, 9, r=-0.7, answer="d")], tolerances=JointTolerances(inf, inf, inf))
     assert found.discrepancy is not None
     assert not any(score.exceeds for score in (found.discrepancy, *found.pairs, *found.features))
+
+
+def restless(pairs: float, features: float, whole: float, of: str = "a") -> JointReference:
+    """Give a reference whose chunks differed in everything that has to do with one column."""
+    found = reference()
+    usual = Usual(np.zeros((found.width, found.width)), np.zeros(len(found.features.names)), whole)
+    a = found.names.index(of)
+    usual.correlation[a] = usual.correlation[:, a] = pairs
+    usual.association[found.features.names.index(of)] = features
+    return replace(found, usual=usual)
+
+
+def changed(known: JointReference, tolerances: JointTolerances = TOLERANCES, most: int = 10) -> JointReport:
+    frame = suffixes([pane(4000, 12, r=-0.7, answer="d")], [1], schema())
+    return joint_report(frame, known, alpha=1e-6, tolerances=tolerances, most=most)
+
+
+def test_what_is_usual_of_a_pair_is_its_tolerance() -> None:
+    found = changed(restless(1.9, 0.9, 1.5))
+    pairs = {(score.left, score.right): score for score in found.pairs}
+    assert pairs["a", "b"].threshold == 1.9
+    assert pairs["a", "b"].lower > 1.0
+    assert not pairs["a", "b"].exceeds
+    features = {score.feature: score for score in found.features}
+    assert (features["a"].threshold, features["d"].threshold) == (0.9, 0.1)
+    assert not features["a"].exceeds
+    assert features["d"].exceeds
+    assert found.discrepancy is not None
+    assert found.discrepancy.threshold == 1.5
+
+
+def test_the_setting_holds_where_chunks_differ_by_less() -> None:
+    found = changed(restless(0.01, 0.01, 0.001))
+    assert {score.threshold for score in found.pairs} == {0.2}
+    assert {score.threshold for score in found.features} == {0.1}
+    assert found.discrepancy is not None
+    assert found.discrepancy.threshold == reference().tolerance
+
+
+def test_what_is_switched_off_stays_off() -> None:
+    found = changed(restless(1.9, 0.9, 1.5), JointTolerances(inf, inf, inf))
+    assert found.discrepancy is not None
+    assert all(score.threshold == inf for score in (found.discrepancy, *found.pairs, *found.features))
+
+
+def test_a_tolerant_feature_does_not_stand_before_one_that_exceeds() -> None:
+    assert [score.feature for score in changed(reference(), most=1).features] == ["d"]
+    assert [score.feature for score in changed(restless(0.0, 0.9, 0.0, of="d"), most=1).features] == ["a"]
 
 
 def test_overdispersed_traffic_proves_less() -> None:
