@@ -53,6 +53,8 @@ class Streaks(msgspec.Struct, frozen=True):
 
     evaluations: int = 0
     scores: Mapping[Key, Streak] = {}
+    newest: tuple[int, int] = (0, 0)
+    """When the newest pane began, and its rows: where they are the same the next time, nothing came in between."""
 
 
 class Strongest(NamedTuple):
@@ -128,12 +130,15 @@ def verdict(found: Strongest, recent: Effect | None, thresholds: NDArray[np.floa
     return Verdict(exceeds, found.decidable & ((found.evidence <= CALM) | (still <= STILL * CALM)))
 
 
-def step(before: Streak, rule: Rule, *, decidable: bool, exceeds: bool, calm: bool) -> tuple[Decision, Streak]:
+def step(
+    before: Streak, rule: Rule, *, decidable: bool, exceeds: bool, calm: bool, fresh: bool = True
+) -> tuple[Decision, Streak]:
     """Decide one score.
 
     It is raised after `Rule.consecutive` evaluations in a row that exceed the tolerance, and it ends after as many that are
     calm. Where there are too few rows to decide everything stays as it was: a quiet night is no evidence of recovery, nor of
-    drift, and nobody should be woken twice by the same one.
+    drift, and nobody should be woken twice by the same one. So it does where no row came since the last evaluation (`fresh`): the
+    same rows do not count twice.
 
     Examples
     --------
@@ -143,8 +148,12 @@ def step(before: Streak, rule: Rule, *, decidable: bool, exceeds: bool, calm: bo
     >>> step(Streak(0, 1, True), rule, decidable=True, exceeds=False, calm=True)
     (<Decision.OK: 'ok'>, Streak(run=0, calm=0, raised=False))
     """
+    if before.raised and not (decidable and fresh):
+        return Decision.DRIFTED, before
     if not decidable:
-        return (Decision.DRIFTED if before.raised else Decision.INSUFFICIENT), before
+        return Decision.INSUFFICIENT, before
+    if not fresh:
+        return (Decision.SUSPECT if before.run else Decision.OK), before
     run = before.run + 1 if exceeds else 0
     quiet = before.calm + 1 if calm and before.raised else 0
     raised = run >= rule.consecutive or (before.raised and quiet < rule.consecutive)

@@ -56,6 +56,8 @@ def relate(
     spans: Sequence[float],
     streaks: dict[Key, Streak],
     repeated: Floats,
+    *,
+    fresh: bool = True,
 ) -> list[RelationReport]:
     """Compare how columns go together with training.
 
@@ -73,6 +75,8 @@ def relate(
         Brought up to date.
     repeated
         How many rows say as much as one because they repeat, one per length.
+    fresh
+        Whether rows came since the last evaluation.
 
     Returns
     -------
@@ -98,8 +102,9 @@ def relate(
     ]
     if found.discrepancy is not None:
         named.append(_Found(DISCREPANCY, (), found.discrepancy, None, None, again.whole))
-    reports = [_report(each, rule, spans, streaks, reference) for each in named]
-    _settle(streaks, {_key(each.kind, each.columns) for each in named}, rule)
+    reports = [_report(each, rule, spans, streaks, reference, fresh=fresh) for each in named]
+    if fresh:
+        _settle(streaks, {_key(each.kind, each.columns) for each in named}, rule)
     return reports
 
 
@@ -136,7 +141,7 @@ class _Again:
 
 
 def _report(
-    found: _Found, rule: Rule, spans: Sequence[float], streaks: dict[Key, Streak], reference: JointReference
+    found: _Found, rule: Rule, spans: Sequence[float], streaks: dict[Key, Streak], reference: JointReference, *, fresh: bool
 ) -> RelationReport:
     score = found.score
     unit = reference.tolerance if found.kind == DISCREPANCY else 1.0  # what a shift of a quarter deviation makes is 1
@@ -145,7 +150,7 @@ def _report(
     key = _key(found.kind, found.columns)
     decision, after = step(
         streaks.get(key, NO_STREAK), rule,
-        decidable=score.rows >= rule.min_rows, exceeds=near and evidence > 1.0, calm=not near,
+        decidable=score.rows >= rule.min_rows, exceeds=near and evidence > 1.0, calm=not near, fresh=fresh,
     )  # fmt: skip
     streaks[key] = after
     loud = decision in (Decision.SUSPECT, Decision.DRIFTED)
@@ -184,7 +189,10 @@ def _with_reason(report: RelationReport) -> RelationReport:
             f"{number(before)}, moved by {proof}"
         )
     else:
-        words = f"all columns together are as far from training as {number(report.value)} shifts of a quarter σ, {proof}"
+        words = (
+            f"all columns together are {number(report.value)} times as far from training as if one of them had shifted by "
+            f"a quarter σ, {proof}"
+        )
     return msgspec.structs.replace(report, reason=words)
 
 

@@ -55,6 +55,13 @@ def test_too_few_rows_leave_everything_as_it_was() -> None:
     assert run("few", streak=Streak(4, 1, True)) == ([Decision.DRIFTED], Streak(4, 1, True))
 
 
+def test_the_same_rows_do_not_count_twice() -> None:
+    said = {"decidable": True, "exceeds": True, "calm": False}
+    assert step(Streak(2), RULE, **said, fresh=False) == (Decision.SUSPECT, Streak(2))
+    assert step(NO_STREAK, RULE, **said, fresh=False) == (Decision.OK, NO_STREAK)
+    assert step(Streak(0, 1, True), RULE, decidable=True, exceeds=False, calm=True, fresh=False)[0] is Decision.DRIFTED
+
+
 def test_the_stretch_that_proves_most_is_taken() -> None:
     found = strongest(effect([0.4, 0.3, 0.1], [0.0, 0.15, 0.05], [100, 200, 400]), TENTH, RULE)
     assert (found.place[0], found.decidable[0], found.evidence[0]) == (1, True, pytest.approx(1.5))

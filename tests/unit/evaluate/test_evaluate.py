@@ -96,7 +96,7 @@ def test_calm_traffic_is_ok_and_says_nothing() -> None:
     assert columns["heat"].reason == ""
     assert columns["note"].decision == Decision.NO_REFERENCE
     assert columns["note"].reason == "columns of type text are not compared"
-    assert streaks == Streaks(5, {})
+    assert (streaks.evaluations, streaks.scores) == (5, {})
 
 
 def test_a_change_is_drifted_at_the_third_look_and_not_diluted_by_the_hour_before() -> None:
@@ -127,6 +127,16 @@ def test_it_ends_soon_though_the_window_still_holds_it() -> None:
     reports, streaks = in_turn(*(disturbed(rng) for _ in range(5)), *(calm(rng) for _ in range(4)))
     assert [report.decision for report in reports[4:]] == [Decision.DRIFTED] * 4 + [Decision.OK]
     assert streaks.scores == {}
+
+
+def test_silence_after_a_few_rows_is_no_second_look() -> None:
+    ring, streaks = Ring(SCHEMA, MINUTE_NS, 60), Streaks()
+    feed(ring, disturbed(np.random.default_rng(39), 600), 0)
+    decisions = []
+    for minute in range(10):
+        report, streaks = evaluate(ring.window((minute + 1) * MINUTE_NS), SCHEMA, RULE, streaks, {}, 0)
+        decisions.append(report.decision)
+    assert set(decisions) == {Decision.SUSPECT}
 
 
 def test_one_burst_is_no_drift() -> None:
@@ -181,7 +191,7 @@ def test_eight_rows_decide_nothing() -> None:
     report, streaks = evaluate(window_of(SCHEMA, [disturbed(np.random.default_rng(7), 8)]), SCHEMA, RULE, Streaks(), {}, 0)
     assert report.decision == Decision.INSUFFICIENT
     assert by_name(report)["heat"].reason == "only 8 rows in the window, at least 100 are needed"
-    assert streaks == Streaks(1, {})
+    assert (streaks.evaluations, streaks.scores) == (1, {})
 
 
 def test_a_training_set_of_ten_rows_decides_nothing() -> None:
@@ -197,7 +207,7 @@ def test_a_quiet_night_keeps_what_was_said() -> None:
     rule = Rule.from_settings(load({"OUTRIDER_WINDOW": "1m"}))
     streaks = Streaks()
     decisions = []
-    for rows in (400, 400, 8, 400, 8):
+    for rows in (400, 401, 8, 402, 9):
         report, streaks = evaluate(window_of(SCHEMA, [disturbed(rng, rows)]), SCHEMA, rule, streaks, {}, 0)
         decisions.append(by_name(report)["heat"].decision)
     assert decisions == [Decision.SUSPECT, Decision.SUSPECT, Decision.INSUFFICIENT, Decision.DRIFTED, Decision.DRIFTED]
