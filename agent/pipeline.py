@@ -100,6 +100,8 @@ class Pipeline:
         panes = max(1, round(settings.window_s / settings.pane_s))
         self._ring = Ring(schema, pane_ns, panes, season=SEASON in settings.against)
         self._tolerated = Tolerated(self._rule, schema)
+        if self._tolerated.idle:
+            log.warning("OUTRIDER_THRESHOLDS names columns that the profile does not have columns=%s", self._tolerated.idle)
         self._segments = SegmentWatch(schema, settings, self._tolerated) if settings.segments else None
         self._bias = BiasWatch(schema, settings) if settings.groups else None
         self._warmup = None

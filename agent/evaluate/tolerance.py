@@ -8,6 +8,8 @@ more, as NannyML takes its thresholds. It is never below the setting: chunks can
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +53,11 @@ class Tolerated:
             usual = usual_effects(schema.chunks, self.layout, self._names, self.training)
             self._usual = dict(zip((TRAINING, BEFORE), usual, strict=True))
         self._made: dict[tuple[str, str, tuple[int, ...]], NDArray[np.float64]] = {}
+
+    @property
+    def idle(self) -> list[str]:
+        """The patterns of `Rule.own` that no column fits: misspelt, most likely."""
+        return [one.pattern for one in self._rule.own if not any(fnmatchcase(name, one.pattern) for name in self._names)]
 
     def thresholds(self, against: str, statistic: str, places: tuple[int, ...]) -> NDArray[np.float64]:
         """Give the tolerances of the columns at `places`, shape ``(C,)``; infinite where switched off."""

@@ -92,5 +92,10 @@ def test_fewer_than_six_chunks_say_nothing() -> None:
     assert tolerated.thresholds("training", "ks", tolerated.layout.numeric)[0] == 0.1
 
 
+def test_patterns_that_no_column_fits_are_told(schemas: tuple[Schema, Schema]) -> None:
+    rule = Rule.from_settings(load({"OUTRIDER_THRESHOLDS": "lo* ks=0.2; lod ks=0.3"}))
+    assert Tolerated(rule, schemas[1]).idle == ["lod"]
+
+
 def test_no_magnitudes_are_no_threshold() -> None:
     assert threshold_of(np.empty(0)) == 0.0
