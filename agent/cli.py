@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from agent.profile.build import Progress
     from agent.profile.format import Profile
 
+FEW_ROWS = 100
+"""The default of ``OUTRIDER_MIN_ROWS``."""
+
 
 class Failure(click.ClickException):
     """An error that the user can do something about: told in one line a fault, without a traceback; exit 1."""
@@ -131,6 +134,8 @@ def build(data: tuple[Path, ...], output: Path, task: str | None, **named: Any) 
     with _told(), _progress() as progress:
         built = build_profile(list(data), task=task or "", progress=progress, warn=doubts.append, **named)
         size = write(built, output)
+    if built.rows < FEW_ROWS:
+        doubts.append(f"only {built.rows:,} rows: nothing is decided against fewer than OUTRIDER_MIN_ROWS, {FEW_ROWS} by default")
     for doubt in doubts:
         click.echo(f"warning: {doubt}", err=True)
     click.echo(_summary(built, output, size))

@@ -32,9 +32,6 @@ from agent.profile.sources import open_source
 
 TASKS = ("", "regression", "classification")
 
-FEW_ROWS = 100
-"""The default of ``OUTRIDER_MIN_ROWS``: a profile of fewer rows decides nothing."""
-
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many rows are done, and how many there are."""
 
@@ -146,8 +143,6 @@ def build(  # noqa: PLR0913 - each argument is an option of the command line
     chunks = None if tally is None else tally.result(profiles, scored)
     if warn is not None and (few := doubt(chunks)):
         warn(few)
-    if warn is not None and source.rows < FEW_ROWS:
-        warn(f"only {source.rows:,} rows of training: by default nothing is decided against fewer than {FEW_ROWS} (OUTRIDER_MIN_ROWS)")
     profile = Profile(
         format=FORMAT,
         model=Model(name=model_name, version=model_version, task=task or _task_of(columns), trained_at=trained_at),
