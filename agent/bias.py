@@ -27,18 +27,21 @@ from agent.group_language import Grouping
 from agent.profile.schema import Schema
 from agent.validate.groups import Grouper, most_frequent
 from agent.validate.outcome import OutcomeTest
-from agent.window.selection import Selections
+from agent.window.layout import telling
+from agent.window.selection import Selected, Selections
 
 log = logging.getLogger("outrider.monitor")
 
 FILE = "groups.state"
 
 
-class _State(msgspec.Struct, array_like=True, frozen=True, tag="groups/1"):
+class _State(msgspec.Struct, array_like=True, frozen=True, tag="groups/2"):
     key: bytes
     """Of the groups and the outcome."""
     panes: bytes
     streaks: dict[Key, Streak]
+    newest: tuple[int, int]
+    """As `Streaks.newest`."""
 
 
 _DECODER = msgspec.msgpack.Decoder(_State)
@@ -73,7 +76,8 @@ class BiasWatch:
         self._tables = [_table(grouper, [p for c, p in picked if c == cut]) for cut, grouper in enumerate(self._groupers)]
         sizes = [sum(c == cut for c, _ in picked) for cut in range(len(self._groupers))]
         panes = max(1, round(settings.window_s / settings.pane_s))
-        self._selections = Selections(sizes, round(settings.pane_s * 1e9), panes)
+        self._selections = Selections(sizes, round(settings.pane_s * 1e9), panes, telling(schema))
+        self._newest = (0, 0)
 
     def _refuse(self, groupings: Sequence[Grouping], why: str) -> None:
         for grouping in groupings:
@@ -93,7 +97,7 @@ class BiasWatch:
     def _group(self, grouper: Grouper, place: int, schema: Schema) -> Group:
         grouping, value = grouper.grouping, grouper.values[place]
         name = str(grouping) if grouping.comparison is not None else grouping.name(value)
-        return Group(name, grouping.column, value, self._training(schema, grouping, value))
+        return Group(name, grouping.column, value, self._training(schema, grouping, value), str(grouping))
 
     def _training(self, schema: Schema, grouping: Grouping, value: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Give answered and selected rows of training, the group's and the others'."""
@@ -121,12 +125,15 @@ class BiasWatch:
         for grouper, table in zip(self._groupers, self._tables, strict=True):
             groups = grouper.of(batch, checked)
             places.append(None if groups is None else table[groups])
-        self._selections.update(places, *told, now_ns)
+        self._selections.update(places, *told, now_ns, checked.values)
 
     def evaluate(self, now_ns: int) -> list[GroupReport]:
         """Compare each group with the others; groups that can't be watched say why."""
         window = self._selections.window(now_ns)
-        reports, self._streaks = evaluate_bias(self._groups, window, self._rule, self._tolerance, self._streaks, now_ns)
+        before, self._newest = self._newest, _newest(window)
+        reports, self._streaks = evaluate_bias(
+            self._groups, window, self._rule, self._tolerance, self._streaks, now_ns, fresh=before != self._newest
+        )
         return [*reports, *self._faults]
 
     def save(self, directory: str) -> None:
@@ -134,7 +141,7 @@ class BiasWatch:
         path = Path(directory) / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(f".{os.getpid()}.new")
-        fresh.write_bytes(msgspec.msgpack.encode(_State(self._key(), self._selections.to_bytes(), self._streaks)))
+        fresh.write_bytes(msgspec.msgpack.encode(_State(self._key(), self._selections.to_bytes(), self._streaks, self._newest)))
         fresh.replace(path)
 
     def take_up(self, directory: str) -> None:
@@ -146,6 +153,7 @@ class BiasWatch:
                 return
             self._selections.restore(state.panes)
             self._streaks = dict(state.streaks)
+            self._newest = state.newest
         except FileNotFoundError:
             return
         except (OSError, OutriderError, msgspec.DecodeError) as error:
@@ -155,6 +163,11 @@ class BiasWatch:
         outcome = self._outcome
         what = ("", "") if outcome is None else (outcome.column, str(outcome.favourable))
         return sha256(msgspec.msgpack.encode([[group.name for group in self._groups], what])).digest()
+
+
+def _newest(window: Selected) -> tuple[int, int]:
+    """Tell the newest rows: when their pane began, and how many it has."""
+    return (window.starts_ns[-1], int(window.repeats[-1, 0])) if window.starts_ns else (0, 0)
 
 
 def _table(grouper: Grouper, watched: Sequence[int]) -> NDArray[np.int64]:

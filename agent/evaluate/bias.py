@@ -1,20 +1,24 @@
 """Whether the model's answers favour some groups: selection rates beside those of the others, with the rule of all decisions.
 
 Difference and ratio are decided like drift: their lower bound, at a share of the error, must exceed the tolerance over some
-stretch of the window, be still there in the newest part of it, and that several times in a row. Bursts widen the bounds.
+stretch of the window, be still there in the newest part of it, and that several times in a row. Bursts and rows that come several
+times in a row widen the bounds, and count as the few rows that they are.
 """
 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.evaluate.decide import NO_STREAK, Key, Streak, Strongest, step, strongest, verdict, worst
+from agent.evaluate.reason import duration
 from agent.evaluate.report import TRAINING, Decision, GapReport, GroupReport
 from agent.evaluate.rule import CALM, LIKELY, Rule
 from agent.evaluate.view import lengths, spans_s
@@ -23,12 +27,15 @@ from agent.stats.bias.parity_difference import parity_difference
 from agent.stats.bias.share_interval import Ends, Floats, Interval, clopper_pearson, wilson
 from agent.stats.drift.effect import Effect
 from agent.stats.overdispersion import overdispersion
+from agent.window.selection import Selected
 
 Statistic = Callable[[Floats, Floats, Floats, Floats, float, Ends], Interval]
 Away = Callable[[Interval], tuple[Floats, Floats]]
 """Gives how far a gap is from parity, and how far it is at least."""
 
 DIFFERENCE, RATIO = "parity_difference", "impact_ratio"
+
+_RANK = {decision: rank for rank, decision in enumerate(Decision)}
 
 SHOWN = 0.05
 """The error of the intervals that people read."""
@@ -47,12 +54,15 @@ class Group:
         As in `GroupReport`.
     training
         Answered and selected rows of the group and of the others in training; ``None`` where the profile does not say.
+    by
+        How `profile build` is told of it: ``gender``, ``age<25``; the name if empty.
     """
 
     name: str
     column: str
     value: str
     training: tuple[tuple[int, int], tuple[int, int]] | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class _Found:
     """One gap of all groups."""
 
     shown: Interval
+    """At each length of the window, shape ``(S, G)``."""
     proven: Floats
     """The least magnitude at each length of the window, shape ``(S, G)``."""
     strongest: Strongest
@@ -75,13 +86,27 @@ class _Found:
     calm: NDArray[np.bool_]
 
 
+class _Stretch(NamedTuple):
+    """What a sentence is about."""
+
+    counts: NDArray[np.int64]
+    """Of the stretch that decides, shape ``(2, 2)``."""
+    independent: Floats
+    """How many rows those of the whole window say as much as: the group's, and the others'."""
+    span_s: float
+    newest: bool
+    """Whether it is a part of the window."""
+
+
 def evaluate_bias(
     groups: Sequence[Group],
-    window: tuple[Sequence[int], NDArray[np.int64]],
+    window: Selected,
     rule: Rule,
     tolerance: Tolerance,
     streaks: Mapping[Key, Streak],
     now_ns: int,
+    *,
+    fresh: bool = True,
 ) -> tuple[list[GroupReport], dict[Key, Streak]]:
     """Compare each group with the others.
 
@@ -90,7 +115,7 @@ def evaluate_bias(
     groups
         G of them.
     window
-        When each pane began, and its counts, shape ``(panes, G, 2, 2)``, as `agent.window.selection.Selections.window` gives.
+        When each pane began, its counts, and how its rows repeat.
     rule
         How many rows, how often in a row, how much error.
     tolerance
@@ -99,27 +124,29 @@ def evaluate_bias(
         What the evaluation before this one returned.
     now_ns
         Wall clock.
+    fresh
+        Whether rows came since the evaluation before; the same rows do not count twice.
 
     Returns
     -------
     tuple
         A report for each group, and the streaks to hand to the next evaluation. Cost: 3 ms for 20 groups and 60 panes.
     """
-    starts_ns, counts = window
+    starts_ns, counts, repeats = window
     kept = dict(streaks)
     if not groups:
         return [], kept
     if not len(counts):
-        counts, starts_ns = np.zeros((1, len(groups), 2, 2), dtype=np.int64), [now_ns]
+        counts, repeats, starts_ns = np.zeros((1, len(groups), 2, 2), dtype=np.int64), np.zeros((1, 3), dtype=np.int64), [now_ns]
     taken = lengths(len(counts))
     spans = spans_s(starts_ns, now_ns, taken)
     ends = np.cumsum(counts[::-1], axis=0)[np.array(taken) - 1]
-    effective = ends / _spread(counts)[..., None]
+    effective = ends / np.maximum(_spread(counts), _repeated(repeats, taken)[:, None, None])[..., None]
     level = rule.level(2 * len(taken) * len(groups))
     limit = -math.log(tolerance.ratio) if tolerance.ratio > 0 else math.inf
     found = {
-        DIFFERENCE: _find(parity_difference, _away, ends, effective, level, tolerance.difference, rule),
-        RATIO: _find(impact_ratio, _log_away, ends, effective, level, limit, rule),
+        DIFFERENCE: _find(parity_difference, _away, effective, level, tolerance.difference, rule),
+        RATIO: _find(impact_ratio, _log_away, effective, level, limit, rule),
     }
     reports = []
     for place, group in enumerate(groups):
@@ -128,10 +155,13 @@ def evaluate_bias(
             key = (TRAINING, group.name, name)
             exceeds, calm = bool(thing.exceeds[place]), bool(thing.calm[place])
             decidable = bool(thing.strongest.decidable[place])
-            decision, after = step(kept.get(key, NO_STREAK), rule, decidable=decidable, exceeds=exceeds, calm=calm)
+            decision, after = step(kept.get(key, NO_STREAK), rule, decidable=decidable, exceeds=exceeds, calm=calm, fresh=fresh)
             kept[key] = after
             gaps[name] = _gap(name, thing, place, decision, after, tolerance, spans)
-        reports.append(_report(group, ends[-1, place].tolist(), gaps[DIFFERENCE], gaps[RATIO], rule))
+        leads = max(found, key=lambda name: (_RANK[gaps[name].decision], name == DIFFERENCE))
+        length = int(found[leads].strongest.place[place])
+        stretch = _Stretch(ends[length, place], effective[-1, place, :, 0], spans[length], newest=length < len(taken) - 1)
+        reports.append(_report(group, ends[-1, place].tolist(), gaps[DIFFERENCE], gaps[RATIO], rule, stretch))
     return reports, {key: streak for key, streak in kept.items() if streak.run or streak.raised}
 
 
@@ -141,6 +171,16 @@ def _spread(counts: NDArray[np.int64]) -> Floats:
     chosen = counts[..., 1]
     cells = np.stack((chosen, counts[..., 0] - chosen), axis=-1).reshape(panes, 2 * many, 2)
     return overdispersion(cells).reshape(many, 2)
+
+
+def _repeated(repeats: NDArray[np.int64], taken: Sequence[int]) -> Floats:
+    """Give how many rows say as much as one because they come several times in a row, by length of the window, shape ``(S,)``.
+
+    One row for ever says nothing of how its group fares, so unlike that of columns it has no floor but one row in all.
+    """
+    rows, squares, _ = np.cumsum(repeats[::-1], axis=0)[np.array(taken) - 1].T.astype(np.float64)
+    some = np.maximum(rows, 1.0)
+    return np.asarray(np.clip(squares / some, 1.0, some))
 
 
 def _away(interval: Interval) -> tuple[Floats, Floats]:
@@ -153,22 +193,20 @@ def _log_away(interval: Interval) -> tuple[Floats, Floats]:
     return np.abs(value), np.maximum(np.maximum(lower, -upper), 0.0)
 
 
-def _find(
-    statistic: Statistic, away: Away, ends: NDArray[np.int64], effective: Floats, level: float, threshold: float, rule: Rule
-) -> _Found:
-    """Look at all lengths of the window, shape ``(S, G, 2, 2)``: rows as they are, and effective ones."""
+def _find(statistic: Statistic, away: Away, effective: Floats, level: float, threshold: float, rule: Rule) -> _Found:
+    """Look at all lengths of the window, shape ``(S, G, 2, 2)``: effective rows."""
 
     def compare(alpha: float) -> Effect:
         magnitude, least = away(_interval(statistic, effective, alpha, clopper_pearson))
         return Effect(magnitude, np.minimum(least, magnitude), rows[..., 0], rows[..., 1])
 
-    rows = ends[..., 0].astype(np.float64)
-    thresholds = np.full(ends.shape[1], threshold)
+    rows = effective[..., 0]
+    thresholds = np.full(effective.shape[1], threshold)
     effect = compare(level)
     found = strongest(effect, thresholds, rule)
     recent = compare(LIKELY) if (found.evidence > CALM).any() else None
     said = verdict(found, recent, thresholds)
-    return _Found(_interval(statistic, effective[-1], SHOWN, wilson), effect.lower, found, said.exceeds, said.calm)
+    return _Found(_interval(statistic, effective, SHOWN, wilson), effect.lower, found, said.exceeds, said.calm)
 
 
 def _interval(statistic: Statistic, counts: Floats, alpha: float, ends: Ends) -> Interval:
@@ -180,17 +218,22 @@ def _gap(
     name: str, found: _Found, place: int, decision: Decision, streak: Streak, tolerance: Tolerance, spans: Sequence[float]
 ) -> GapReport:
     length = int(found.strongest.place[place])
-    value, lower, upper = (_finite(part[place]) for part in (found.shown.value, found.shown.lower, found.shown.upper))
+    value, lower, upper = (_finite(part[length, place]) for part in (found.shown.value, found.shown.lower, found.shown.upper))
     proven = _finite(found.proven[length, place])
     threshold = _finite(tolerance.difference)
     if name == RATIO:
         threshold = tolerance.ratio or None
         if proven is not None:
-            proven = math.exp(-proven if value is not None and value < 1 else proven)
+            below = value is not None and value < 1
+            proven = math.exp(-proven if below else proven)
+            if value is not None:  # rounding
+                proven = max(proven, value) if below else min(proven, value)
     return GapReport(value, lower, upper, proven, threshold, decision, streak.run, spans[length])
 
 
-def _report(group: Group, counts: list[list[int]], difference: GapReport, ratio: GapReport, rule: Rule) -> GroupReport:
+def _report(
+    group: Group, counts: list[list[int]], difference: GapReport, ratio: GapReport, rule: Rule, stretch: _Stretch
+) -> GroupReport:
     (rows, selected), (other_rows, other_selected) = counts
     decision = worst((difference.decision, ratio.decision))
     known = group.training is not None
@@ -213,16 +256,25 @@ def _report(group: Group, counts: list[list[int]], difference: GapReport, ratio:
         training_other_rate=_rate(chosen_others, training_others) if known else None,
     )
     if decision is Decision.INSUFFICIENT:
-        said = f"{rows:,} answered rows against {other_rows:,} of the others; nothing is decided below {rule.min_rows:,}"
+        said = f"{rows:,} answered rows against {other_rows:,} of the others"
+        mine, others = (float(part) for part in stretch.independent)
+        if min(rows, other_rows) >= rule.min_rows:
+            said += f", which repeat: they say as much as {mine:,.0f} against {others:,.0f}"
+        said += f"; nothing is decided below {rule.min_rows:,}"
         return msgspec.structs.replace(report, reason=said)
-    return report if decision is Decision.OK else msgspec.structs.replace(report, reason=_explain(report))
+    return report if decision is Decision.OK else msgspec.structs.replace(report, reason=_explain(report, group, stretch))
 
 
-def _explain(report: GroupReport) -> str:
+def _explain(report: GroupReport, group: Group, stretch: _Stretch) -> str:
     """Say in one sentence what was found, by the gap that decides."""
+    (rows, selected), (other_rows, other_selected) = stretch.counts.tolist()
+    rates = _percent(_rate(selected, rows)), _percent(_rate(other_selected, other_rows))
+    over = f"over {rows:,} rows against {other_rows:,}"
+    if stretch.newest:
+        over = f"over the newest {rows:,} rows against {other_rows:,} ({duration(stretch.span_s)})"
     parts = [
-        f"selected {_percent(report.rate)} of {report.name} against {_percent(report.other_rate)} of the others",
-        f"over {report.rows:,} rows against {report.other_rows:,}",
+        f"selected {rates[0]} of {report.name} against {rates[1]} of the others",
+        over,
     ]
     for gap, leads in ((report.difference, _difference_leads(report)), (report.ratio, not _difference_leads(report))):
         if gap is None or not leads or gap.bound is None or gap.value is None:
@@ -232,11 +284,14 @@ def _explain(report: GroupReport) -> str:
             parts.insert(1, f"at least {100 * gap.bound:.3g} points {more}, tolerance {100 * (gap.threshold or 0):.3g}")
         else:
             few = "at most" if gap.value < 1 else "at least"
-            parts.insert(1, f"{few} {gap.bound:.3g} times as often, tolerance {gap.threshold:g}")
+            tolerated = (gap.threshold or 0.0) if gap.value < 1 else 1 / (gap.threshold or math.inf)
+            parts.insert(1, f"{few} {gap.bound:.3g} times as often, tolerance {tolerated:.3g}")
     if report.training_rate is not None:
         parts.append(f"in training {_percent(report.training_rate)} against {_percent(report.training_other_rate)}")
     else:
-        parts.append("what it was in training is not known")
+        by = shlex.quote(group.by or group.name)
+        by = by if by.startswith("'") else f"'{by}'"
+        parts.append(f"what it was in training is not known (build the profile with --by {by})")
     return ", ".join(parts)
 
 

@@ -86,8 +86,16 @@ def describe(profile: Profile) -> list[str]:
 
 
 def warnings(profile: Profile) -> list[str]:
-    """Say which classes and groups are hardly there, and which groups are selected much less often than the others."""
-    return [*_rare_classes(profile), *_rare_groups(profile), *_unlike_groups(profile)]
+    """Say which outcome nobody has, what is hardly there, and which groups are selected much less often than the others."""
+    return [*_never_favourable(profile), *_rare_classes(profile), *_rare_groups(profile), *_unlike_groups(profile)]
+
+
+def _never_favourable(profile: Profile) -> Iterator[str]:
+    told = {(t.outcome, t.favourable) for t in profile.segments if t.outcome and sum(t.answered) and not sum(t.selected)}
+    for outcome, wanted in sorted(told):
+        values = [value for column in profile.columns if column.name == outcome for value, _ in _shares(column)]
+        known = f" (its values: {_listed([repr(value) for value in values])})" if values else ""
+        yield f"no row has the favourable outcome {wanted.removeprefix('=')!r} in column {outcome!r}{known}: check --favourable"
 
 
 def _rare_classes(profile: Profile) -> Iterator[str]:

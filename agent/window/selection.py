@@ -1,15 +1,17 @@
-"""How many rows of each group were selected, pane by pane."""
+"""How many rows of each group were selected, pane by pane, and how many of them repeat the row before."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import OutriderError
+from agent.sketch.runs import Runs, Values
 from agent.sketch.wire import pack_counts, read, unpack_counts
 
 Counts = NDArray[np.int64]
@@ -19,10 +21,11 @@ class _Wire(msgspec.Struct, array_like=True, tag="selection/1", frozen=True, gc=
     counts: bytes
 
 
-class _RingWire(msgspec.Struct, array_like=True, tag="selections/1", frozen=True, gc=False):
+class _RingWire(msgspec.Struct, array_like=True, tag="selections/2", frozen=True, gc=False):
     pane_ns: int
     starts_ns: list[int]
     panes: list[bytes]
+    repeats: list[tuple[int, int, int]]
 
 
 _DECODER = msgspec.msgpack.Decoder(_Wire)
@@ -99,6 +102,17 @@ class Selection:
         return selection
 
 
+class Selected(NamedTuple):
+    """The panes of a window that have rows, oldest first."""
+
+    starts_ns: list[int]
+    """When each began, wall clock."""
+    counts: Counts
+    """Int64, shape ``(panes, G, 2, 2)``, as `Selection.result` gives."""
+    repeats: Counts
+    """Rows, squares of the lengths of runs of equal rows, and runs begun (`agent.sketch.runs`): int64, shape ``(panes, 3)``."""
+
+
 class Selections:
     """The selections of a window's panes, which end when those of `agent.window.ring.Ring` do.
 
@@ -110,43 +124,56 @@ class Selections:
         A pane's length.
     panes
         How many panes the window has.
+    telling
+        Places of the columns that tell rows apart, as in `Runs`.
     """
 
-    def __init__(self, sizes: Sequence[int], pane_ns: int, panes: int) -> None:
+    def __init__(self, sizes: Sequence[int], pane_ns: int, panes: int, telling: tuple[int, ...] = ()) -> None:
         self.sizes = tuple(sizes)
         self.pane_ns = pane_ns
         self.panes = panes
-        self._held: deque[tuple[int, Selection]] = deque()
+        self._telling = telling
+        self._held: deque[tuple[int, Selection, Runs]] = deque()
 
     def update(
-        self, places: Sequence[Counts | None], answered: NDArray[np.bool_], selected: NDArray[np.bool_], now_ns: int
+        self,
+        places: Sequence[Counts | None],
+        answered: NDArray[np.bool_],
+        selected: NDArray[np.bool_],
+        now_ns: int,
+        columns: Sequence[Values | None] = (),
     ) -> None:
-        """Add rows to the pane of `now_ns`: see `Selection.update`."""
+        """Add rows to the pane of `now_ns`: see `Selection.update`, and `Runs.update` for `columns`."""
         start_ns = now_ns - now_ns % self.pane_ns
         self._follow(start_ns)
         if not self._held or self._held[-1][0] < start_ns:
-            self._held.append((start_ns, Selection(self.sizes)))
-        self._held[-1][1].update(places, answered, selected)
+            before = self._held[-1][2] if self._held else None
+            self._held.append((start_ns, Selection(self.sizes), Runs(self._telling, before)))
+        _, held, runs = self._held[-1]
+        held.update(places, answered, selected)
+        runs.update(columns, len(answered))
 
-    def window(self, now_ns: int) -> tuple[list[int], Counts]:
-        """Give when each pane with rows began, wall clock, oldest first, and its counts, int64, shape ``(panes, G, 2, 2)``."""
+    def window(self, now_ns: int) -> Selected:
+        """Give the panes of the window that ends at `now_ns`."""
         self._follow(now_ns - now_ns % self.pane_ns)
-        starts = [start_ns for start_ns, _ in self._held]
+        starts = [start_ns for start_ns, _, _ in self._held]
         empty = np.zeros((0, sum(self.sizes), 2, 2), dtype=np.int64)
-        return starts, np.stack([held.result() for _, held in self._held]) if self._held else empty
+        counts = np.stack([held.result() for _, held, _ in self._held]) if self._held else empty
+        repeats = np.array([runs.figures for _, _, runs in self._held], dtype=np.int64).reshape(-1, 3)
+        return Selected(starts, counts, repeats)
 
     def _follow(self, start_ns: int) -> None:
         """Drop what is too old; where the clock went back by more than a pane, move all panes along."""
         if self._held and start_ns < (newest := self._held[-1][0]) - self.pane_ns:
-            self._held = deque((start + start_ns - newest, held) for start, held in self._held)
+            self._held = deque((start + start_ns - newest, held, runs) for start, held, runs in self._held)
         horizon_ns = start_ns - (self.panes - 1) * self.pane_ns
         while self._held and self._held[0][0] < horizon_ns:
             self._held.popleft()
 
     def to_bytes(self) -> bytes:
         """Write the state; the sizes are not in it."""
-        starts, panes = [start for start, _ in self._held], [held.to_bytes() for _, held in self._held]
-        return msgspec.msgpack.encode(_RingWire(self.pane_ns, starts, panes))
+        starts, panes = [start for start, _, _ in self._held], [held.to_bytes() for _, held, _ in self._held]
+        return msgspec.msgpack.encode(_RingWire(self.pane_ns, starts, panes, [runs.figures for _, _, runs in self._held]))
 
     def restore(self, data: bytes) -> None:
         """Put what `to_bytes` wrote for the same sizes in place of what is here.
@@ -157,7 +184,12 @@ class Selections:
             If the bytes are something else, or panes of another length; all is then as it was.
         """
         wire = read(_RING_DECODER, data, "selections")
-        if wire.pane_ns != self.pane_ns or len(wire.starts_ns) != len(wire.panes):
+        if wire.pane_ns != self.pane_ns or not len(wire.starts_ns) == len(wire.panes) == len(wire.repeats):
             raise OutriderError(f"its panes are {wire.pane_ns / 1e9:g} s long, and now they are {self.pane_ns / 1e9:g} s")
         panes = [Selection.from_bytes(pane, self.sizes) for pane in wire.panes]
-        self._held = deque(zip(wire.starts_ns, panes, strict=True))
+        self._held = deque(zip(wire.starts_ns, panes, map(self._runs, wire.repeats), strict=True))
+
+    def _runs(self, figures: tuple[int, int, int]) -> Runs:
+        runs = Runs(self._telling)
+        runs.rows, runs.squares, runs.begun = figures
+        return runs

@@ -176,6 +176,42 @@ def test_bursts_of_the_same_row_prove_less() -> None:
     assert {group.decision for group in reports(monitor).values()} == {Decision.OK}
 
 
+def one(gender: str, approved: bool, count: int, income: float = 1.0) -> dict[str, Any]:
+    columns = {"age": 33.0, "gender": gender, "income": income, "approved": approved}
+    return {name: np.repeat(np.array([value]), count) for name, value in columns.items()}
+
+
+def decisions(monitor: Pipeline, bursts: dict[int, list[dict[str, Any]]], seconds: int = 30) -> set[str]:
+    """Give what was decided on at any time: 100 rows a second, and bursts after them."""
+    seen: set[str] = set()
+    for second in range(seconds):
+        batches = [rows(100, 900 + second), *bursts.get(second, [])]
+        monitor.take([call(columns) for columns in batches], START + second * SECOND)
+        monitor.tick(START + (second + 1) * SECOND)
+        seen |= {group.decision for group in reports(monitor).values()}
+    assert monitor.activity.faults == {}
+    return seen
+
+
+def test_one_row_sent_five_thousand_times_is_no_gap() -> None:
+    bursts = {second: [one("f", False, 1000)] for second in range(15, 20)}
+    assert Decision.DRIFTED not in decisions(pipeline("gender"), bursts)
+
+
+def test_a_feed_stuck_at_one_row_is_no_gap() -> None:
+    monitor = pipeline("gender")
+    run(monitor, 10)
+    for second in range(10, 40):
+        monitor.take([call(one("f", False, 200))], START + second * SECOND)
+        monitor.tick(START + (second + 1) * SECOND)
+        assert Decision.DRIFTED not in {group.decision for group in reports(monitor).values()}
+
+
+def test_bursts_one_after_another_are_no_gap() -> None:
+    bursts = {second: [one("f", False, 300, 2.0 * second), one("m", True, 300, 2.0 * second)] for second in range(10, 20)}
+    assert Decision.DRIFTED not in decisions(pipeline("gender"), bursts)
+
+
 def numeric(**options: Any) -> Schema:
     columns = rows(3000, 1)
     columns["score"] = np.random.default_rng(3).random(3000)
@@ -257,6 +293,18 @@ def test_a_restart_takes_up_the_counts(tmp_path: Path) -> None:
     second.tick(START + 10 * SECOND)
     assert reports(second)["gender=f"].rows == reports(first)["gender=f"].rows
     assert reports(second)["gender=f"].decision is Decision.DRIFTED
+
+
+def test_evaluations_without_new_rows_do_not_count(tmp_path: Path) -> None:
+    known = schema()
+    first = pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    run(first, 1, UNFAIR, count=2000)
+    assert reports(first)["gender=f"].decision is Decision.SUSPECT
+    second = pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    for monitor in (first, second):
+        for later in range(2, 8):
+            monitor.tick(START + later * SECOND)
+        assert reports(monitor)["gender=f"].decision is Decision.SUSPECT
 
 
 @pytest.mark.parametrize("damage", [b"x", b""])

@@ -87,3 +87,13 @@ def test_the_printed_profile_says_it() -> None:
     stream = io.StringIO()
     show(build(data(), prediction="approved", by="gender"), Console(file=stream, width=200))
     assert "by gender: gender=f 50 %, 20 % chosen" in stream.getvalue()
+
+
+def test_an_outcome_that_nobody_has_is_warned_of() -> None:
+    said: list[str] = []
+    answers = np.array(["approved", "rejected"])[np.arange(ROWS) // 2 % 2]
+    build(data(approved=answers), prediction="approved", by="gender", favourable="appruved", warn=said.append)
+    (sentence,) = said
+    assert sentence.startswith("no row has the favourable outcome 'appruved' in column 'approved' (its values: ")
+    assert "'approved'" in sentence
+    assert sentence.endswith("check --favourable")

@@ -77,8 +77,7 @@ def fed(ring: Selections, at: float, count: int = 1) -> None:
 
 
 def answered(ring: Selections, at: float) -> list[int]:
-    _, counts = ring.window(round(at * SECOND))
-    found: list[int] = counts[:, 0, 0, 0].tolist()
+    found: list[int] = ring.window(round(at * SECOND)).counts[:, 0, 0, 0].tolist()
     return found
 
 
@@ -119,3 +118,18 @@ def test_a_window_of_other_panes_or_groups_is_refused(other: Selections) -> None
     with pytest.raises(OutriderError, match=r"panes are|expected"):
         other.restore(ring.to_bytes())
     assert answered(other, 1.0) == []
+
+
+def repeated(ring: Selections, at: float, values: list[float]) -> None:
+    some = np.ones(len(values), dtype=bool)
+    ring.update([np.zeros(len(values), dtype=np.int64)], some, some, round(at * SECOND), [np.array(values)])
+
+
+def test_runs_of_equal_rows_go_on_over_panes_and_are_brought_back() -> None:
+    ring = Selections((1,), SECOND, 3, (0,))
+    repeated(ring, 1.0, [1.0, 2.0, 2.0])
+    repeated(ring, 2.0, [2.0, 3.0])
+    assert ring.window(2 * SECOND).repeats.tolist() == [[3, 5, 2], [2, 6, 1]]
+    other = Selections((1,), SECOND, 3, (0,))
+    other.restore(ring.to_bytes())
+    assert other.window(2 * SECOND).repeats.tolist() == [[3, 5, 2], [2, 6, 1]]
