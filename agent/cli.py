@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,15 +38,32 @@ class ConfigFailure(Failure):
     exit_code = 2
 
 
+class OwnFailure(Failure):
+    """A fault of Outrider's own: exit 3, which says nothing about data."""
+
+    exit_code = 3
+
+    @classmethod
+    def of(cls, error: Exception) -> OwnFailure:
+        """Say in one line what went wrong, and where."""
+        *_, frame = traceback.extract_tb(error.__traceback__) or [traceback.FrameSummary("?", 0, "?")]
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return cls(f"an error inside Outrider, please report it: {what} ({Path(frame.filename).name}:{frame.lineno})")
+
+
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turn errors on purpose into messages; configuration faults exit with 2, others with 1."""
+    """Turn errors into messages; configuration faults exit with 2, other errors on purpose with 1, our own faults with 3."""
     try:
         yield
     except ConfigError as error:
         raise ConfigFailure(str(error)) from error
     except OutriderError as error:
         raise Failure(str(error)) from error
+    except Exception as error:
+        if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)):
+            raise
+        raise OwnFailure.of(error) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -164,24 +182,29 @@ def compare(profile: Path, data: tuple[Path, ...], json_path: str | None, html_p
     """Compare DATA with a PROFILE: the sidecar's report of CSV or Parquet files, or of a folder of Parquet files.
 
     Columns are told by their names. All of the data is compared as one, with the tolerances of the OUTRIDER_* variables. Ends
-    with 0 if nothing drifted, 1 if something did, 2 if the data, the profile or a setting can't be used.
+    with 0 if nothing drifted, 1 if something did, 2 if the data, the profile or a setting can't be used, 3 after an
+    error inside Outrider.
     """
     from agent.compare.compare import compare as compare_data  # noqa: PLC0415
     from agent.compare.page import page  # noqa: PLC0415
     from agent.compare.show import show as print_comparison  # noqa: PLC0415
     from agent.evaluate.report import Decision  # noqa: PLC0415
 
-    try:
-        with _progress() as progress:
-            found = compare_data(profile, list(data), min_rows=min_rows, progress=progress)
-        if html_path is not None:
-            _write(html_path, page(found).encode())
-        if json_path is not None:
-            _write(json_path, msgspec.json.encode(found) + b"\n")
-    except OutriderError as error:
-        raise ConfigFailure(str(error)) from error
-    if json_path != "-" and html_path != "-":
-        print_comparison(found)
+    ignored = [name for name in ("OUTRIDER_SEGMENTS", "OUTRIDER_GROUPS") if os.environ.get(name)]
+    if ignored:
+        click.echo(f"warning: {' and '.join(ignored)}: for the sidecar only; compare looks at all rows as one", err=True)
+    with _told():
+        try:
+            with _progress() as progress:
+                found = compare_data(profile, list(data), min_rows=min_rows, progress=progress)
+            if html_path is not None:
+                _write(html_path, page(found).encode())
+            if json_path is not None:
+                _write(json_path, msgspec.json.encode(found) + b"\n")
+        except OutriderError as error:
+            raise ConfigFailure(str(error)) from error
+        if json_path != "-" and html_path != "-":
+            print_comparison(found)
     if found.decision in (Decision.INSUFFICIENT, Decision.NO_REFERENCE):
         click.echo("warning: nothing could be decided; see the report", err=True)
     sys.exit(1 if found.decision is Decision.DRIFTED else 0)

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Self
 
 from aiohttp import web
 
 from agent.errors import OutriderError
 from agent.spelling import Address
+
+_log = logging.getLogger("outrider.admin")
+
+_REASON = 200
+"""Characters of a reason that are logged."""
+
+
+class _FirstInALine(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's faults, which anyone who sends nonsense causes: the first as one line, without a traceback; others counted."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger)
+        self.faults = 0
+
+    def log(self, level: int, msg: object, *_: object, exc_info: object = None, **__: object) -> None:
+        """Take what aiohttp would log."""
+        if level < logging.WARNING:
+            return
+        self.faults += 1
+        if self.faults == 1:
+            reason = f"{type(exc_info).__name__}: {exc_info}" if isinstance(exc_info, BaseException) else str(msg)
+            _log.warning("admin bad request reason=%r; counted from now on", reason[:_REASON])
 
 
 class AdminServer:
@@ -28,7 +51,8 @@ class AdminServer:
 
     def __init__(self, app: web.Application, address: Address) -> None:
         self.address = address
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._faults = _FirstInALine(_log)
+        self._runner = web.AppRunner(app, access_log=None, logger=self._faults, handle_signals=False, shutdown_timeout=1.0)
 
     async def start(self) -> None:
         """Open the port and answer from now on.

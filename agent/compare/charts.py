@@ -29,12 +29,14 @@ Row = tuple[str, float, float, str]
 
 
 def chart(distribution: Distribution) -> str:
-    """Draw a column: a histogram, or bars of its categories; empty where there is nothing to draw.
+    """Draw a column: a histogram, or bars of its categories; empty where there is nothing to draw, as of numbers all missing.
 
     Well-formed XML, whatever the names.
     """
     if distribution.bars is not None:
         return _histogram(distribution.name, distribution.bars)
+    if not distribution.categories and not distribution.unseen and not distribution.reference_unseen:
+        return ""  # the counts of a numeric column are of its bins
     rows = category_rows(distribution)
     return _categories(distribution.name, rows) if rows else ""
 

@@ -93,8 +93,9 @@ def compare(
     rule = replace(
         Rule.from_settings(settings), consecutive=1, looks=1.0, against=(TRAINING,), min_rows=min_rows or settings.min_rows
     )
-    # with fewer rows than that nothing would be decided, not even that all of them are the same
-    repeated = min(seen.repeated(), max(1.0, source.rows / rule.min_rows))
+    repeated = seen.repeated()
+    if seen.stuck():  # with fewer rows than that nothing would be decided, not even that all of them are the same
+        repeated = min(repeated, max(1.0, source.rows / rule.min_rows))
     window = seen.window(repeated)
     report, _ = evaluate(window, schema, rule, Streaks(), seen.violations, clock.wall_ns())
     summaries = [window.summary(place) for place in range(len(schema.columns))]
@@ -165,6 +166,9 @@ class _Seen:
 
     def repeated(self) -> float:
         return self._copies.result()
+
+    def stuck(self) -> bool:
+        return self._copies.stuck()
 
 
 def _extremes(*times: int) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ class Comparison(Report, frozen=True, kw_only=True):
     training_rows
         Rows of training.
     repeated
-        How often a row is there on average; so many rows count as one. 1 where rows are not repeated.
+        So many rows count as one because rows are equal (`agent.compare.copies`). 1 where rows are not repeated.
     anomalies
         Rows that are as strange as next to none in training (``OUTRIDER_ANOMALY_QUANTILE``); ``None`` where rows are not scored.
     missing_columns, absent_outputs, extra_columns

@@ -8,11 +8,14 @@ is: equal rows. If all have m copies, the effective number of rows is n / m (Kis
 
 Equal rows are no copies where rows are equal by chance, as those are that consist of a few categories. So only rows count that
 have a number which hardly any other row of training has: in a column whose values are fine, and no value that stands by itself
-there, such as 0. And a default that suddenly stands for many values makes rows equal, too, but is a change to be reported. So
-rows count as repeated as often as three quarters of them are at least. Where no column is fine, nothing is known, and rows count
-as they are.
+there, such as 0. A default that suddenly stands for many values of a column makes rows equal, too, but is a change to be
+reported. So only rows with two such numbers count each with its own copies: the counts of n rows vary as those of n / φ, with
+φ = Σ c² / n over the different rows and their numbers of copies c (Kish, §5.4, with an intra-class correlation of 1). Rows with
+one such number count as repeated as often as three quarters of them are at least. Where no column is fine, nothing is known,
+and rows count as they are.
 
-Rows are told by a hash of 64 bits; of many, a share of the hashes is kept (distinct sampling: Gibbons, VLDB 2001), in 0.5 MB.
+Rows are told by a hash of 64 bits; of many, a share of the hashes is kept (distinct sampling: Gibbons, VLDB 2001), in 0.5 MB,
+beside those that are there most often, which no sample may miss (Misra and Gries, 1982).
 """
 
 from __future__ import annotations
@@ -44,8 +47,13 @@ BY_CHANCE = 0.5
 HEAVY = 0.005
 """A value with this share of training stands by itself."""
 
+FREQUENT = 1 << 10
+"""Rows that are there most often are counted beside the sample, so many at most."""
+
 _TEXTS = 1 << 16
 """Hashes of texts that are remembered."""
+
+_TWICE = np.uint64(1)
 
 Hashes = NDArray[np.uint64]
 
@@ -69,6 +77,7 @@ class Copies:
         self._level = 0
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._counts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._frequent: tuple[Hashes, NDArray[np.int64]] = self._hashes, self._counts
         self._told = 0
         self._rows = 0
 
@@ -78,16 +87,19 @@ class Copies:
         if not self._fine:
             return
         hashes = np.zeros(checked.rows, dtype=np.uint64)
-        told = np.zeros(checked.rows, dtype=np.bool_)
+        told = np.zeros(checked.rows, dtype=np.int64)
         for place in self._used:
             values = checked.values[place]
             if values is None or len(values) != checked.rows:
                 continue
             hashes = _mixed(hashes ^ self._bits(values))
             if place in self._fine:
-                told |= np.isfinite(values) & ~np.isin(values, self._fine[place])
-        self._told += int(told.sum())
-        self._take(*np.unique(hashes[told], return_counts=True))
+                told += np.isfinite(values) & ~np.isin(values, self._fine[place])
+        some = told > 0
+        self._told += int(some.sum())
+        # the last bit says whether two numbers tell the row
+        hashes = (hashes & ~_TWICE) | (told > 1).astype(np.uint64)
+        self._take(*np.unique(hashes[some], return_counts=True))
 
     def _bits(self, values: NDArray[Any]) -> Hashes:
         if values.dtype.kind == "f":
@@ -96,11 +108,9 @@ class Copies:
         return self._texts.of(values.tolist())
 
     def _take(self, hashes: Hashes, counts: NDArray[np.int64]) -> None:
+        self._frequent = _most(*_added(*self._frequent, hashes, counts))
         kept = self._keeps(hashes)
-        both = np.concatenate([self._hashes, hashes[kept]])
-        self._hashes, places = np.unique(both, return_inverse=True)
-        counted = np.bincount(places.reshape(-1), np.concatenate([self._counts, counts[kept]]), self._hashes.size)
-        self._counts = counted.astype(np.int64)
+        self._hashes, self._counts = _added(self._hashes, self._counts, hashes[kept], counts[kept])
         while self._hashes.size > KEPT:
             self._level += 1
             kept = self._keeps(self._hashes)
@@ -119,9 +129,50 @@ class Copies:
         """
         if self._told < ENOUGH * self._rows or not self._counts.size:
             return 1.0
-        ordered = np.sort(self._counts)
-        below = np.cumsum(ordered)
-        return float(ordered[np.searchsorted(below, QUANTILE * below[-1])])
+        hashes, counts, weights = self._weighed()
+        order = np.argsort(counts)
+        below = np.cumsum((counts * weights)[order])
+        most = float(counts[order][np.searchsorted(below, QUANTILE * below[-1])])
+        twice = (hashes & _TWICE) == _TWICE
+        beyond = float((weights * counts * (counts - 1))[twice].sum()) / self._rows
+        return max(1.0, most, 1.0 + beyond)
+
+    def stuck(self) -> bool:
+        """Tell whether one row stands for nearly all of those that can be told: a feed that is stuck, and no repetition."""
+        if self._told < ENOUGH * self._rows or not self._counts.size:
+            return False
+        _, counts, _ = self._weighed()
+        return bool(counts.max() >= (1.0 - QUANTILE) * self._told)
+
+    def _weighed(self) -> tuple[Hashes, NDArray[np.float64], NDArray[np.float64]]:
+        """Give rows, how often each is there, and how many different rows it stands for."""
+        if not self._level:
+            return self._hashes, self._counts.astype(np.float64), np.ones(self._hashes.size)
+        hashes, counts = self._frequent
+        often = counts * FREQUENT > self._told  # what Misra and Gries miss of one is less than that
+        hashes, counts = hashes[often], counts[often]
+        rest = ~np.isin(self._hashes, hashes)
+        sampled = self._counts[rest]
+        weight = max(0.0, float(self._told - counts.sum())) / max(1, int(sampled.sum()))
+        weights = np.concatenate([np.ones(counts.size), np.full(sampled.size, weight)])
+        return np.concatenate([hashes, self._hashes[rest]]), np.concatenate([counts, sampled]).astype(np.float64), weights
+
+
+def _added(
+    hashes: Hashes, counts: NDArray[np.int64], others: Hashes, other_counts: NDArray[np.int64]
+) -> tuple[Hashes, NDArray[np.int64]]:
+    both, places = np.unique(np.concatenate([hashes, others]), return_inverse=True)
+    counted = np.bincount(places.reshape(-1), np.concatenate([counts, other_counts]), both.size)
+    return both, counted.astype(np.int64)
+
+
+def _most(hashes: Hashes, counts: NDArray[np.int64]) -> tuple[Hashes, NDArray[np.int64]]:
+    """Keep those that are there most often, less by the count of the first that is left out (Agarwal et al., 2012)."""
+    if counts.size <= FREQUENT:
+        return hashes, counts
+    left = np.partition(counts, counts.size - FREQUENT - 1)[counts.size - FREQUENT - 1]
+    kept = counts > left
+    return hashes[kept], counts[kept] - left
 
 
 def heavy_values(column: ColumnSchema, rows: int) -> NDArray[np.float64] | None:

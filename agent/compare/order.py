@@ -76,7 +76,7 @@ def notes(comparison: Comparison) -> list[str]:
     if comparison.repeated > 1:
         effective = comparison.rows / comparison.repeated
         found.append(
-            f"rows are repeated, each about {comparison.repeated:.3g} times: {comparison.rows:,} rows count as {effective:,.0f}"
+            f"rows are repeated: {comparison.rows:,} rows say as much as {effective:,.0f} different ones, so they count as these"
         )
     if comparison.anomalies:
         found.append(f"rows that are stranger than nearly all of training: {comparison.anomalies:,} of {comparison.rows:,}")

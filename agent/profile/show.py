@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -129,28 +130,32 @@ def histogram(column: ColumnProfile) -> str:
 
 def _heights(numeric: Numeric) -> list[float]:
     """Give the rows in `WIDTH` steps of equal width, taking those of each bin as evenly spread."""
-    edges = np.array(numeric.edges)
+    outer = [end for end in (numeric.minimum, numeric.maximum) if end is not None and math.isfinite(end)]
+    # by a power of two, which is exact: neither the widest range overflows, nor is the narrowest lost among denormal numbers
+    power = -math.frexp(max(map(abs, [*numeric.edges, *outer])))[1] - 1
+    edges = np.ldexp(np.array(numeric.edges), power)
+    lowest, highest = (None if end is None else float(np.ldexp(end, power)) for end in (numeric.minimum, numeric.maximum))
     width = edges[-1] - edges[0]
     below = np.cumsum(numeric.bin_counts[:-1], dtype=np.float64)
     total = below[-1] + numeric.bin_counts[-1]
     low, high = edges[0], edges[-1]
     # The open-ended bins are drawn where they are, unless a far outlier would leave no room for all the others.
-    if numeric.minimum is not None and 0 < low - numeric.minimum <= width / 4:
-        low, edges, below = numeric.minimum, np.append(numeric.minimum, edges), np.append(0.0, below)
-    if numeric.maximum is not None and 0 < numeric.maximum - high <= width / 4:
-        high, edges, below = numeric.maximum, np.append(edges, numeric.maximum), np.append(below, total)
+    if lowest is not None and 0 < low - lowest <= width / 4:
+        low, edges, below = lowest, np.append(lowest, edges), np.append(0.0, below)
+    if highest is not None and 0 < highest - high <= width / 4:
+        high, edges, below = highest, np.append(edges, highest), np.append(below, total)
     places = np.linspace(low, high, WIDTH + 1)[1:-1]
     return list(np.diff(np.interp(places, edges, below), prepend=0.0, append=total).tolist())
 
 
 def bars(heights: Sequence[float]) -> str:
-    """Draw heights as bars, the highest one full.
+    """Draw heights as bars, the highest one full; empty where none is above zero, or one is not finite.
 
     >>> bars([0, 1, 4, 8])
     ' ▁▄█'
     """
     top = max(heights, default=0)
-    if top <= 0:
+    if not 0 < top < math.inf or not all(map(math.isfinite, heights)):
         return ""
     levels = [max(1 if height > 0 else 0, round(height / top * (len(BARS) - 1))) for height in heights]
     return "".join(BARS[level] for level in levels)

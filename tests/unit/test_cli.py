@@ -205,3 +205,34 @@ def test_a_chunk_that_is_none_is_refused(data: Path, tmp_path: Path) -> None:
     code, _, err = call("profile", "build", data, "-o", tmp_path / "profile.json", "--chunk", "often")
     assert code == 1
     assert "'often' is neither rows such as 5000 nor a time such as 1h or 1d" in err
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> tuple[str, str]:
+    data, built = tmp_path / "data.csv", tmp_path / "profile.json"
+    data.write_text("x,y\n" + "".join(f",{place * 37 % 101}.5\n" for place in range(300)))
+    assert CliRunner().invoke(main, ["profile", "build", str(data), "-o", str(built)]).exit_code == 0
+    return str(built), str(data)
+
+
+def test_compare_draws_a_column_without_values(numbers: tuple[str, str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["compare", *numbers, "--html", str(tmp_path / "page.html")])
+    assert (result.exit_code, (tmp_path / "page.html").exists()) == (0, True), result.output
+
+
+def test_own_faults_of_compare_are_no_drift(numbers: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("two\nlines")
+
+    monkeypatch.setattr("agent.compare.compare.compare", broken)
+    result = CliRunner().invoke(main, ["compare", *numbers])
+    assert result.exit_code == 3
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("outrider: an error inside Outrider, please report it: ValueError: two lines (test_cli.py:")
+
+
+def test_compare_says_that_groups_are_for_the_sidecar(numbers: tuple[str, str]) -> None:
+    env = {"OUTRIDER_SEGMENTS": "y<50", "OUTRIDER_GROUPS": "y<50"}
+    result = CliRunner().invoke(main, ["compare", *numbers], env=env)
+    said = [line for line in result.stderr.splitlines() if "OUTRIDER_" in line]
+    assert said == ["warning: OUTRIDER_SEGMENTS and OUTRIDER_GROUPS: for the sidecar only; compare looks at all rows as one"]

@@ -54,3 +54,22 @@ def test_stop_closes_the_port() -> None:
             await asyncio.open_connection("127.0.0.1", server.address.port)
 
     asyncio.run(scenario())
+
+
+def test_a_request_line_that_is_too_long_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> list[int]:
+        async with AdminServer(app(), Address("127.0.0.1", 0)) as server:
+            return [await status_of(server.address.port, b"GET /?" + b"x" * 60_000) for _ in range(2)]
+
+    async def status_of(port: int, line: bytes) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(line + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.readline()
+        writer.close()
+        return int(answer.split()[1])
+
+    assert asyncio.run(scenario()) == [400, 400]
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert record.getMessage().startswith('admin bad request reason="LineTooLong')
+    assert "\n" not in record.getMessage()

@@ -98,3 +98,7 @@ def test_extreme_edges(edges: list[float]) -> None:
     drawn = chart(binned(edges, [1.0], [1.0]))
     ET.fromstring(drawn)
     assert not re.search(r"\b(nan|inf)\b", drawn)
+
+
+def test_numbers_that_are_all_missing_have_no_chart() -> None:
+    assert chart(Distribution(name="x", counts=[0], reference_counts=[0], missing=300, reference_missing=300)) == ""

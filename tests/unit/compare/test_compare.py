@@ -11,13 +11,14 @@ import pytest
 
 from agent.compare.compare import compare
 from agent.compare.comparison import Comparison, Distribution
+from agent.compare.order import notes
 from agent.config import load
 from agent.errors import ConfigError, ProfileError
 from agent.evaluate.report import Decision
 from agent.evaluate.table import STATISTICS
 from agent.profile.format import Profile
 from agent.profile.write import write
-from tests.unit.compare.tables import column, compared, houses, profile_of
+from tests.unit.compare.tables import Table, column, compared, houses, profile_of
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +185,14 @@ def test_progress_is_told_to_the_end(profile: Profile) -> None:
     told: list[tuple[str, int, int]] = []
     compared(profile, houses(2, 500), progress=lambda *words: told.append(words))
     assert (told[0], told[-1]) == (("comparing", 0, 500), ("comparing", 500, 500))
+
+
+def test_one_row_as_often_as_all_others_is_no_drift() -> None:
+    def table(seed: int, rows: int) -> Table:
+        rng = np.random.default_rng(seed)
+        return {name: rng.normal(size=rows) for name in "abc"}
+
+    places = np.concatenate([np.arange(2500), np.zeros(2500, dtype=int)])
+    found = compared(profile_of(table(1, 4000)), {name: values[places] for name, values in table(2, 2500).items()})
+    assert found.decision is Decision.INSUFFICIENT
+    assert notes(found)[0] == "rows are repeated: 5,000 rows say as much as 4 different ones, so they count as these"

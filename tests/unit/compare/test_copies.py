@@ -101,3 +101,36 @@ def test_of_many_rows_a_sample_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
         copies.update(Checked(len(places), (part["x"], part["kind"]), {}))
         assert copies._hashes.size <= 256
     assert copies.result() == 3.0
+
+
+def two_numbers(seed: int, rows: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {"x": rng.normal(size=rows), "y": rng.normal(size=rows)}
+
+
+def test_one_row_that_is_there_often_among_different_ones() -> None:
+    places = np.concatenate([np.arange(2500), np.zeros(2500, dtype=int)])
+    found = repeated(two_numbers(1, 4000), taken(two_numbers(2, 2500), places), 4)
+    assert found == pytest.approx((2501**2 + 2499) / 5000)
+
+
+def test_one_frequent_row_is_never_missed_by_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 256)
+    monkeypatch.setattr(module, "FREQUENT", 64)
+    places = np.random.default_rng(1).permutation(np.concatenate([np.arange(5000), np.zeros(4999, dtype=int)]))
+    for seed in range(2, 8):
+        found = repeated(two_numbers(1, 4000), taken(two_numbers(seed, 5000), places), 5)
+        assert found == pytest.approx((5000**2 + 4999) / 9999, rel=0.1)
+
+
+@pytest.mark.parametrize(("times", "stuck"), [(2500, False), (10_000, True)])
+def test_a_feed_is_stuck_if_one_row_is_nearly_all(times: int, stuck: bool) -> None:
+    columns = columns_of(two_numbers(1, 4000))
+    data = taken(two_numbers(2, 2500), np.concatenate([np.arange(2500), np.zeros(times, dtype=int)]))
+    copies = Copies(columns, times + 2500)
+    copies.update(Checked(times + 2500, (data["x"], data["y"]), {}))
+    assert copies.stuck() is stuck
+
+
+def test_nothing_is_stuck_without_rows() -> None:
+    assert not Copies((), 0).stuck()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from agent.profile.build import build
 from agent.profile.format import Profile
-from agent.profile.show import WIDTH, histogram, show
+from agent.profile.show import WIDTH, bars, histogram, show
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +77,18 @@ def test_histogram_of_odd_columns() -> None:
     assert histogram(columns[0])
     assert [histogram(column) for column in columns[1:3]] == ["", ""]
     assert len(histogram(columns[3])) == WIDTH
+
+
+@pytest.mark.parametrize("heights", [[1.0, math.nan], [math.inf, 1.0], [0.0, 0.0], []])
+def test_heights_that_can_not_be_drawn(heights: list[float]) -> None:
+    assert bars(heights) == ""
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1.0, 4e307])
+def test_histograms_at_the_ends_of_the_doubles(scale: float) -> None:
+    values = np.random.default_rng(1).normal(size=2000).clip(-4, 4) * scale
+    with np.errstate(all="ignore"):
+        (column,) = build({"x": values}).columns
+    drawn = histogram(column)
+    assert len(drawn) == WIDTH
+    assert "█" in drawn[4:12]
