@@ -94,8 +94,9 @@ def compare(
         Rule.from_settings(settings), consecutive=1, looks=1.0, against=(TRAINING,), min_rows=min_rows or settings.min_rows
     )
     repeated = seen.repeated()
-    if seen.stuck():  # with fewer rows than that nothing would be decided, not even that all of them are the same
-        repeated = min(repeated, max(1.0, source.rows / rule.min_rows))
+    most = max(1.0, source.rows / rule.min_rows)
+    if seen.stuck(most):  # with fewer rows than that nothing would be decided, not even that all of them are the same
+        repeated = min(repeated, most)
     window = seen.window(repeated)
     report, _ = evaluate(window, schema, rule, Streaks(), seen.violations, clock.wall_ns())
     summaries = [window.summary(place) for place in range(len(schema.columns))]
@@ -167,8 +168,8 @@ class _Seen:
     def repeated(self) -> float:
         return self._copies.result()
 
-    def stuck(self) -> bool:
-        return self._copies.stuck()
+    def stuck(self, times: float) -> bool:
+        return self._copies.stuck(times)
 
 
 def _extremes(*times: int) -> tuple[int, ...]:

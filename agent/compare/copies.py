@@ -137,12 +137,12 @@ class Copies:
         beyond = float((weights * counts * (counts - 1))[twice].sum()) / self._rows
         return max(1.0, most, 1.0 + beyond)
 
-    def stuck(self) -> bool:
-        """Tell whether one row stands for nearly all of those that can be told: a feed that is stuck, and no repetition."""
+    def stuck(self, times: float) -> bool:
+        """Tell whether three quarters of the rows that can be told are there more than so often: a feed that is stuck."""
         if self._told < ENOUGH * self._rows or not self._counts.size:
             return False
-        _, counts, _ = self._weighed()
-        return bool(counts.max() >= (1.0 - QUANTILE) * self._told)
+        _, counts, weights = self._weighed()
+        return bool((counts * weights)[counts > times].sum() >= (1.0 - QUANTILE) * self._told)
 
     def _weighed(self) -> tuple[Hashes, NDArray[np.float64], NDArray[np.float64]]:
         """Give rows, how often each is there, and how many different rows it stands for."""

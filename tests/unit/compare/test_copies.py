@@ -129,8 +129,8 @@ def test_a_feed_is_stuck_if_one_row_is_nearly_all(times: int, stuck: bool) -> No
     data = taken(two_numbers(2, 2500), np.concatenate([np.arange(2500), np.zeros(times, dtype=int)]))
     copies = Copies(columns, times + 2500)
     copies.update(Checked(times + 2500, (data["x"], data["y"]), {}))
-    assert copies.stuck() is stuck
+    assert copies.stuck(25) is stuck
 
 
 def test_nothing_is_stuck_without_rows() -> None:
-    assert not Copies((), 0).stuck()
+    assert not Copies((), 0).stuck(1)
