@@ -24,7 +24,7 @@ from agent.decode.routes import LABELS, OTHER
 from agent.errors import OutriderError
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
-from agent.evaluate.report import SEASON, Decision, Report
+from agent.evaluate.report import BEFORE, SEASON, Decision, Report
 from agent.evaluate.rule import Rule
 from agent.evaluate.segments import SegmentSummary
 from agent.evaluate.tolerance import Tolerated
@@ -98,7 +98,8 @@ class Pipeline:
         self._checker = Checker(schema)
         self._rows = RowWatch(schema, settings, RowSampler(pane_ns))
         panes = max(1, round(settings.window_s / settings.pane_s))
-        self._ring = Ring(schema, pane_ns, panes, season=SEASON in settings.against)
+        against = settings.against
+        self._ring = Ring(schema, pane_ns, panes, before=BEFORE in against, season=SEASON in against)
         self._tolerated = Tolerated(self._rule, schema)
         if self._tolerated.idle:
             log.warning("OUTRIDER_THRESHOLDS names columns that the profile does not have columns=%s", self._tolerated.idle)

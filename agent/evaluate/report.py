@@ -146,7 +146,7 @@ class GapReport(msgspec.Struct, frozen=True):
     Parameters
     ----------
     value, lower, upper
-        Over the whole window, with its interval at 95 %; an upper end of infinity is ``None``.
+        Over the stretch that decides (`span_s`), with its interval at 95 %; an upper end of infinity is ``None``.
     bound
         What is proven at the level that was left for this look, over the stretch of the window that proves most: the least
         difference, without its sign; or of the ratio the end that is nearer to 1, which is 1 where nothing is proven.

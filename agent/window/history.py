@@ -49,22 +49,28 @@ class History:
         Of the columns.
     window_ns
         The window's length, and how far back the window before it reaches.
+    before
+        Whether the window before is kept.
     season
-        Whether earlier days are kept too.
+        Whether earlier days are.
     """
 
-    def __init__(self, layout: Layout, window_ns: int, *, season: bool) -> None:
+    def __init__(self, layout: Layout, window_ns: int, *, before: bool = True, season: bool) -> None:
         self._layout = layout
         self._window_ns = window_ns
         self._stretch_ns = max(window_ns // 2, _SHORTEST_NS)
+        self._keeps_before = before
         self._keeps_season = season
         self._before: deque[Stretch] = deque()
         self._season: deque[Stretch] = deque()
 
     def add(self, start_ns: int, end_ns: int, frames: Frames) -> None:
         """Take in what just left the window; later than anything before it."""
+        if not (self._keeps_before or self._keeps_season):
+            return
         small = Stretch(start_ns, end_ns, coarsened(frames, self._layout.bins))
-        self._before.append(small)
+        if self._keeps_before:
+            self._before.append(small)
         if not self._keeps_season:
             return
         if self._season and self._season[-1].start_ns // self._stretch_ns == start_ns // self._stretch_ns:
@@ -117,7 +123,8 @@ class History:
             [Stretch(start_ns, end_ns, self._frames_of(arrays)) for start_ns, end_ns, arrays in held]
             for held in (wire.before, wire.season)
         )
-        self._before, self._season = deque(before), deque(season if self._keeps_season else [])
+        self._before = deque(before if self._keeps_before else [])
+        self._season = deque(season if self._keeps_season else [])
 
     def _frames_of(self, arrays: list[bytes]) -> Frames:
         columns, coarse = len(self._layout.numeric), self._layout.bins.coarse_width

@@ -135,11 +135,11 @@ class Ring:
         A pane's length.
     panes
         How many panes a window has, the current one included.
-    season
-        Whether the hours of earlier days are kept to compare with.
+    before, season
+        Whether the window before, and the hours of earlier days, are kept to compare with.
     """
 
-    def __init__(self, schema: Schema, pane_ns: int, panes: int, *, season: bool = False) -> None:
+    def __init__(self, schema: Schema, pane_ns: int, panes: int, *, before: bool = True, season: bool = False) -> None:
         if pane_ns < 1 or panes < 1:
             raise OutriderError(f"a ring needs at least one pane of at least 1 ns, not {panes} of {pane_ns}")
         self.schema = schema
@@ -150,10 +150,10 @@ class Ring:
         self._telling = telling(schema)
         self._slots: deque[_Slot] = deque()
         self._frames: deque[Frames] = deque()  # one per slot
-        self._history = History(self._layout, pane_ns * panes, season=season)
+        self._history = History(self._layout, pane_ns * panes, before=before, season=season)
         self._current: Pane | None = None
         self._totals = _Totals(schema)
-        self._season = season
+        self._before, self._season = before, season
         self._closed = False
         self._rows = 0  # of all slots
 
@@ -242,7 +242,7 @@ class Ring:
         totals.from_wire(wire.totals)
         current = Pane.from_bytes(wire.current, self.schema) if wire.current else None
         panes = [Pane.from_bytes(slot.pane, self.schema) for slot in wire.slots]
-        history = History(self._layout, self.pane_ns * self.panes, season=self._season)
+        history = History(self._layout, self.pane_ns * self.panes, before=self._before, season=self._season)
         history.from_wire(wire.history)
         self._slots, self._current, self._totals, self._history = deque(wire.slots), current, totals, history
         self._frames = deque(self._figures(pane) for pane in panes)

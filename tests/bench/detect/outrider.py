@@ -59,6 +59,12 @@ class Agent:
         side = Side(self._names, values, rows.shape[1])
         self._pipeline._take_batch(Batch("bench", "", "", side, NOTHING), self._now_ns)
 
+    def close(self) -> None:
+        """End the pane without looking at it; `evaluate` does both."""
+        ring = self._pipeline._ring
+        if ring is not None:
+            ring.rotate(self._now_ns + PANE_NS)
+
     def evaluate(self) -> list[bool]:
         """End the pane; tell of each of `outputs` whether it is drifted, of a kind of relations whether any is."""
         self._now_ns += PANE_NS

@@ -14,7 +14,7 @@ EDGES = np.array([0.0, 1.0, 2.0])
 
 def binned(values: NDArray[np.float64], origin: float) -> Binned:
     at = np.searchsorted(EDGES, values, side="right")
-    sums = np.bincount(at, values - origin, 4)
+    sums = np.asarray(np.bincount(at, values - origin, 4), dtype=np.float64)
     return Binned(np.array(values.size), values.mean(), values.var(), np.bincount(at, minlength=4), sums)
 
 
