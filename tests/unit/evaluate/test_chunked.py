@@ -92,6 +92,16 @@ def test_fewer_than_six_chunks_say_nothing() -> None:
     assert tolerated.thresholds("training", "ks", tolerated.layout.numeric)[0] == 0.1
 
 
+def test_small_chunks_of_independent_rows_raise_little() -> None:
+    rng = np.random.default_rng(5)
+    data = {"x": rng.normal(size=3000), "y": rng.exponential(size=3000)}
+    tolerated = Tolerated(RULE, schema_of(build(data, chunk="50")))
+    places = tolerated.layout.numeric[:2]
+    assert tolerated.thresholds("training", "wasserstein", places).tolist() == [0.1, 0.1]
+    assert tolerated.thresholds("training", "variance", places).max() < 0.6
+    assert tolerated.thresholds("training", "mean_shift", places).max() < 0.5
+
+
 def test_patterns_that_no_column_fits_are_told(schemas: tuple[Schema, Schema]) -> None:
     rule = Rule.from_settings(load({"OUTRIDER_THRESHOLDS": "lo* ks=0.2; lod ks=0.3"}))
     assert Tolerated(rule, schemas[1]).idle == ["lod"]
