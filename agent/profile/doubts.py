@@ -41,6 +41,9 @@ DISTINCT_SHARE = 0.95
 LABEL_NAMES = frozenset({"label", "labels", "target", "targets", "y", "y_true", "ground_truth"})
 _ID_NAME = re.compile(r"(?:.*[_\s.-])?(?i:id|uuid|guid|index)|.*[a-z](?:Id|ID)")
 
+LARGEST = 2.0**63
+"""No id is larger, and differences of larger numbers overflow."""
+
 
 class Order:
     """Whether the whole numbers of a column are unique, and in which order they come.
@@ -60,7 +63,7 @@ class Order:
         """Add a block. Cost: 0.1 µs a value for the first one, 2 ns for others, nothing once it is clear that it is no id."""
         if not self._is_unique or not len(values):
             return
-        if not np.isfinite(values).all() or (np.floor(values) != values).any():
+        if not (np.abs(values) < LARGEST).all() or (np.floor(values) != values).any():
             self._is_unique = False
             return
         steps = np.diff(values) if self._rows == 0 else np.diff(values, prepend=self._last)
