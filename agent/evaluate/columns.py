@@ -72,8 +72,8 @@ class ColumnReports:
         places = (*self._window.layout.numeric, *self._window.layout.category)
         self._spread = dict(zip(places, np.concatenate([each[-1] for each in spread]).tolist(), strict=True))
 
-    def add(self, finding: Finding, streaks: dict[Key, Streak], *, fresh: bool = True) -> None:
-        """Take one statistic of many columns, and bring its streaks up to date if `fresh` rows came."""
+    def add(self, finding: Finding, streaks: dict[Key, Streak]) -> None:
+        """Take one statistic of many columns, and bring its streaks up to date."""
         family, effect, strongest = finding.family, finding.effect, finding.strongest
         best = strongest.place
         columns = np.arange(len(best))
@@ -88,7 +88,7 @@ class ColumnReports:
             place = family.places[column]
             key = (family.against, self._columns[place].name, family.statistic.name)
             before = streaks.get(key, NO_STREAK)
-            decision, after = step(before, self._rule, decidable=decidable, exceeds=exceeds, calm=calm, fresh=fresh)
+            decision, after = step(before, self._rule, decidable=decidable, exceeds=exceeds, calm=calm)
             if after is not before:
                 streaks[key] = after
             threshold = thresholds[column]

@@ -53,8 +53,6 @@ class Streaks(msgspec.Struct, frozen=True):
 
     evaluations: int = 0
     scores: Mapping[Key, Streak] = {}
-    newest: tuple[int, int] = (0, 0)
-    """When the newest pane began, and its rows: where they are the same the next time, nothing came in between."""
 
 
 class Strongest(NamedTuple):

@@ -66,8 +66,6 @@ def evaluate(
         tolerated = Tolerated(rule, schema)
     reports = ColumnReports(window, schema, rule, violations, tolerated.medians if tolerated is not None else ())
     scores: dict[Key, Streak] = dict(streaks.scores)
-    newest = _newest(window)
-    fresh = newest != streaks.newest
     relations: list[RelationReport] = []
     if schema is not None and tolerated is not None and window.panes is not None:
         taken = lengths(len(window.starts_ns))
@@ -78,8 +76,8 @@ def evaluate(
         spans = spans_s(window.starts_ns, window.end_ns, taken)
         reports.see(current, spread, spans)
         for finding in search(families, rule, len(taken)):
-            reports.add(finding, scores, fresh=fresh)
-        relations = relate(window.relations(), schema, rule, taken, spans, scores, repeated, fresh=fresh)
+            reports.add(finding, scores)
+        relations = relate(window.relations(), schema, rule, taken, spans, scores, repeated)
     columns = reports.result()
     report = Report(
         time_ns=now_ns,
@@ -93,15 +91,7 @@ def evaluate(
         columns=columns,
         relations=relations,
     )
-    return report, Streaks(evaluation, {key: streak for key, streak in scores.items() if streak.run or streak.raised}, newest)
-
-
-def _newest(window: Window) -> tuple[int, int]:
-    """Tell the newest rows: when their pane began, and how many it has."""
-    if window.panes is None:
-        return 0, 0
-    rows = (frame.rows[-1].max(initial=0) for frame in (window.panes.numeric, window.panes.category))
-    return window.starts_ns[-1], int(max(rows))
+    return report, Streaks(evaluation, {key: streak for key, streak in scores.items() if streak.run or streak.raised})
 
 
 def _repeated(window: Window, taken: Sequence[int]) -> NDArray[np.float64]:

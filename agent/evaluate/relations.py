@@ -56,8 +56,6 @@ def relate(
     spans: Sequence[float],
     streaks: dict[Key, Streak],
     repeated: Floats,
-    *,
-    fresh: bool = True,
 ) -> list[RelationReport]:
     """Compare how columns go together with training.
 
@@ -75,8 +73,6 @@ def relate(
         Brought up to date.
     repeated
         How many rows say as much as one because they repeat, one per length.
-    fresh
-        Whether rows came since the last evaluation.
 
     Returns
     -------
@@ -102,9 +98,8 @@ def relate(
     ]
     if found.discrepancy is not None:
         named.append(_Found(DISCREPANCY, (), found.discrepancy, None, None, again.whole))
-    reports = [_report(each, rule, spans, streaks, reference, fresh=fresh) for each in named]
-    if fresh:
-        _settle(streaks, {_key(each.kind, each.columns) for each in named}, rule)
+    reports = [_report(each, rule, spans, streaks, reference) for each in named]
+    _settle(streaks, {_key(each.kind, each.columns) for each in named}, rule)
     return reports
 
 
@@ -141,7 +136,7 @@ class _Again:
 
 
 def _report(
-    found: _Found, rule: Rule, spans: Sequence[float], streaks: dict[Key, Streak], reference: JointReference, *, fresh: bool
+    found: _Found, rule: Rule, spans: Sequence[float], streaks: dict[Key, Streak], reference: JointReference
 ) -> RelationReport:
     score = found.score
     unit = reference.tolerance if found.kind == DISCREPANCY else 1.0  # what a shift of a quarter deviation makes is 1
@@ -150,7 +145,7 @@ def _report(
     key = _key(found.kind, found.columns)
     decision, after = step(
         streaks.get(key, NO_STREAK), rule,
-        decidable=score.rows >= rule.min_rows, exceeds=near and evidence > 1.0, calm=not near, fresh=fresh,
+        decidable=score.rows >= rule.min_rows, exceeds=near and evidence > 1.0, calm=not near,
     )  # fmt: skip
     streaks[key] = after
     loud = decision in (Decision.SUSPECT, Decision.DRIFTED)

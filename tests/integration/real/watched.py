@@ -98,7 +98,7 @@ def samples(metrics: Mapping[str, float], name: str) -> dict[str, float]:
 
 def decisions(report: Mapping[str, Any]) -> dict[str, str]:
     """The decision on each column."""
-    return {column["name"]: column["decision"] for column in report["columns"]}
+    return {column["name"]: column["decision"] for column in report["columns"] if column["role"] != "derived"}
 
 
 def watch(ask: Client, way: str, server: Sequence[int], folder: Path) -> Watched:
