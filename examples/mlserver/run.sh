@@ -3,7 +3,8 @@
 # Needs: pip install 'outrider[profile]' mlserver mlserver-sklearn 'tritonclient[http,grpc]', and curl
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-python3 -c 'import mlserver, mlserver_sklearn, tritonclient.grpc, tritonclient.http' || {
+# Apart: both register messages of the same name.
+{ python3 -c 'import mlserver, mlserver_sklearn' && python3 -c 'import tritonclient.grpc, tritonclient.http'; } || {
     echo "needs: pip install 'outrider[profile]' mlserver mlserver-sklearn 'tritonclient[http,grpc]'" >&2
     exit 1
 }
