@@ -59,8 +59,8 @@ def cramer_von_mises(current: Counts, reference: Counts, alpha: float, overdispe
     gap = np.ascontiguousarray(gaps(shares))  # beside the weights, bin by bin
     weight = (p + q) / 2
     squared = np.minimum(_integral(gap, weight), 1.0)
-    below = np.cumsum(q, axis=-1)
-    trace, eigenvalue = _trace(below, q), _eigenvalue(below, q)
+    below = np.cumsum(weight, axis=-1)
+    trace, eigenvalue = _trace(below, weight), _eigenvalue(below, weight)
     with np.errstate(invalid="ignore", divide="ignore"):
         usual = np.where(eigenvalue > 0, eigenvalue * chdtri(np.maximum(trace / eigenvalue, 1.0), alpha), 0.0)
     shape = np.broadcast_shapes(squared.shape, shares.noise.shape)

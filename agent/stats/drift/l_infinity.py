@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from agent.stats.drift.effect import Effect, effect
 from agent.stats.drift.proportion_bound import difference_lower
 from agent.stats.drift.shares import Counts, shares_of
+
+CLEAR = 4.0
+"""Standard deviations that are taken off a change to tell which category stands out most."""
 
 
 def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
@@ -47,7 +49,7 @@ def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion:
     n, m = shares.effective[..., None], shares.reference_effective[..., None]
     level = alpha / np.maximum(np.count_nonzero(p + q, axis=-1), 1)
     variance = np.maximum(p - p * p, 0.0) / n + np.maximum(q - q * q, 0.0) / m
-    standing = gap + ndtri(level / 2)[..., None] * np.sqrt(variance)
+    standing = gap - CLEAR * np.sqrt(variance)  # at no matter which level the same category, so that the bound falls with it
     at = np.where(p + q > 0, standing, -np.inf).argmax(axis=-1)[..., None]
     some_p, some_q = (np.take_along_axis(np.broadcast_to(x, variance.shape), at, axis=-1)[..., 0] for x in (p, q))
     lower = difference_lower(some_p, shares.effective, some_q, shares.reference_effective, level)
