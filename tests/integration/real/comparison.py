@@ -133,7 +133,7 @@ class Comparison:
         assert self.metrics["outrider_proxy_faults_total"] == 0
         assert self.by_label("outrider_faults_total", "stage") == {}
         assert self.exit_code == 0
-        assert "error" not in self.log.lower(), self.log
+        assert " error " not in self.log.lower(), self.log
 
     def by_label(self, metric: str, label: str) -> dict[str, float]:
         """Sum a metric's samples by one of their labels; the empty text stands for those without it."""

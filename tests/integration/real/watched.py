@@ -88,7 +88,7 @@ class Watched:
         in_another_unit = {f'{{column="{name}",kind="out_of_range"}}' for name in SHIFTED if SHIFTED[name] == "drifted"}
         assert samples(self.metrics, "outrider_violations_total").keys() == in_another_unit
         assert self.exit_code == 0
-        assert "error" not in self.log.lower(), self.log
+        assert " error " not in self.log.lower(), self.log
 
 
 def samples(metrics: Mapping[str, float], name: str) -> dict[str, float]:
