@@ -21,12 +21,10 @@ from agent.stats.drift.jensen_shannon import jensen_shannon
 from agent.stats.drift.kolmogorov_smirnov import kolmogorov_smirnov
 from agent.stats.drift.l_infinity import l_infinity
 from agent.stats.drift.mean_shift import mean_shift
-from agent.stats.drift.missing_share import missing_share
-from agent.stats.drift.out_of_range_share import out_of_range_share
 from agent.stats.drift.psi import psi
+from agent.stats.drift.share_change import share_change
 from agent.stats.drift.shares import Counts
 from agent.stats.drift.total_variation import total_variation
-from agent.stats.drift.unseen_share import unseen_share
 from agent.stats.drift.variance_shift import variance_shift
 from agent.stats.drift.wasserstein import wasserstein
 
@@ -98,19 +96,17 @@ def _mean_shift(view: View, alpha: float) -> Effect:
 
 def _missing(view: View, alpha: float) -> Effect:
     new, old = view.current, view.reference
-    return missing_share(new.missing, new.rows, old.missing, old.rows, alpha, view.overdispersion)
+    return share_change(new.missing, new.rows, old.missing, old.rows, alpha, view.overdispersion)
 
 
 def _out_of_range(view: View, alpha: float) -> Effect:
     new, old = cast("NumericView", view).current, cast("NumericView", view).reference
-    return out_of_range_share(
-        new.outside, new.rows - new.missing, old.outside, old.rows - old.missing, alpha, view.overdispersion
-    )
+    return share_change(new.outside, new.rows - new.missing, old.outside, old.rows - old.missing, alpha, view.overdispersion)
 
 
 def _unseen(view: View, alpha: float) -> Effect:
     new, old = view.cells, view.reference_cells
-    return unseen_share(new[..., -1], new.sum(axis=-1), old[..., -1], old.sum(axis=-1), alpha, view.overdispersion)
+    return share_change(new[..., -1], new.sum(axis=-1), old[..., -1], old.sum(axis=-1), alpha, view.overdispersion)
 
 
 def _wasserstein(view: View, alpha: float) -> Effect:

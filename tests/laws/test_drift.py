@@ -22,8 +22,8 @@ from agent.stats.drift.jensen_shannon import jensen_shannon
 from agent.stats.drift.kolmogorov_smirnov import kolmogorov_smirnov
 from agent.stats.drift.l_infinity import l_infinity
 from agent.stats.drift.mean_shift import mean_shift
-from agent.stats.drift.missing_share import missing_share
 from agent.stats.drift.psi import psi
+from agent.stats.drift.share_change import share_change
 from agent.stats.drift.total_variation import total_variation
 from agent.stats.drift.variance_shift import variance_shift
 from agent.stats.drift.wasserstein import wasserstein
@@ -228,8 +228,8 @@ def test_any_shares_give_an_effect_in_range_and_the_reverse_is_its_negative(
     count: int, others: int, reference: int, reference_others: int, alpha: float, factor: float
 ) -> None:
     first, second = (count, count + others), (reference, reference + reference_others)
-    check(missing_share(*first, *second, alpha, factor), (), 1.0)
-    one, other = missing_share(*first, *second, alpha), missing_share(*second, *first, alpha)
+    check(share_change(*first, *second, alpha, factor), (), 1.0)
+    one, other = share_change(*first, *second, alpha), share_change(*second, *first, alpha)
     assert one.value.item() == pytest.approx(-other.value.item(), nan_ok=True)
     assert one.lower.item() == pytest.approx(other.lower.item(), abs=1e-9, nan_ok=True)
 

@@ -11,7 +11,7 @@ from agent.stats.drift.effect import Effect, Floats, effect
 from agent.stats.drift.shares import Counts, shares_of, without_rare
 
 
-def chi_square(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def chi_square(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Cohen's w of the two-sample chi-square, with its lower bound and the p-value of Pearson's test.
 
     ``w = sqrt(sum((p - q)**2 / ((p + q) / 2)))`` over the shares p of the window and q of training. With samples of the same
@@ -25,7 +25,7 @@ def chi_square(current: Counts, reference: Counts, alpha: float, overdispersion:
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        One-sided error of the bound.
+        One-sided error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 

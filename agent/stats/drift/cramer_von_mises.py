@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri
 
+from agent.stats.drift.binned import narrow
 from agent.stats.drift.effect import Effect, Flags, Floats, effect
 from agent.stats.drift.noncentrality import noncentrality_lower
 from agent.stats.drift.shares import Counts, Shares, gaps, shares_of
@@ -14,7 +15,7 @@ SURE = 0.7
 """Below this part of what no drift reaches with probability alpha, the bound is not computed: it is 0."""
 
 
-def cramer_von_mises(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def cramer_von_mises(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Cramér-von Mises distance of two samples counted in the same ordered bins, with its lower bound.
 
     ``sqrt(3 * integral((F - G)**2 dH))`` with ``H = (F + G) / 2``; inside a bin F and G are taken as straight. The factor
@@ -32,7 +33,7 @@ def cramer_von_mises(current: Counts, reference: Counts, alpha: float, overdispe
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        One-sided error of the bound.
+        One-sided error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 
@@ -62,16 +63,16 @@ def cramer_von_mises(current: Counts, reference: Counts, alpha: float, overdispe
     below = np.cumsum(weight, axis=-1)
     trace, eigenvalue = _trace(below, weight), _eigenvalue(below, weight)
     with np.errstate(invalid="ignore", divide="ignore"):
-        usual = np.where(eigenvalue > 0, eigenvalue * chdtri(np.maximum(trace / eigenvalue, 1.0), alpha), 0.0)
+        usual = np.where(eigenvalue > 0, eigenvalue * chdtri(np.maximum(trace / eigenvalue, 1.0), np.asarray(alpha)), 0.0)
     shape = np.broadcast_shapes(squared.shape, shares.noise.shape)
     lower = np.zeros(shape)
     suspect = np.broadcast_to(squared > SURE * usual * shares.noise, shape)
     if suspect.any():
-        lower[suspect] = _lower(squared, shares, suspect, alpha)
+        lower[suspect] = _lower(squared, shares, suspect, narrow(np.asarray(alpha), suspect))
     return effect(np.sqrt(squared), np.sqrt(lower), shares.rows, shares.reference_rows, shares.defined)
 
 
-def _lower(squared: Floats, shares: Shares, suspect: Flags, alpha: float) -> Floats:
+def _lower(squared: Floats, shares: Shares, suspect: Flags, alpha: Floats) -> Floats:
     """Bound the squared distance from below, shape ``(suspects,)``."""
     shape = suspect.shape
     p, q = (np.broadcast_to(x, (*shape, x.shape[-1]))[suspect] for x in (shares.current, shares.reference))

@@ -27,7 +27,7 @@ def distinct_change(
     distinct: ArrayLike,
     reference_counts: Counts,
     reference_distinct: ArrayLike,
-    alpha: float,
+    alpha: ArrayLike,
     overdispersion: ArrayLike = 1.0,
 ) -> Effect:
     """Relative difference between the number of distinct categories and what the window's rows would show under training.
@@ -92,8 +92,9 @@ def distinct_change(
         suspect = np.broadcast_to((gap > 0.5) & (np.sign(value) == side) & defined, lower.shape)
         if suspect.any():
             some = wide(q, suspect), narrow(rows, suspect)
-            chance = -float(ndtri(alpha / 2)) * _uncertainty(*some, narrow(m, suspect))
-            margin = _margin(*some, narrow(np.asarray(extra), suspect), math.log(2 / alpha), side)
+            level = narrow(np.asarray(alpha), suspect)
+            chance = -ndtri(level / 2) * _uncertainty(*some, narrow(m, suspect))
+            margin = _margin(*some, narrow(np.asarray(extra), suspect), np.log(2 / level), side)
             lower[suspect] = np.maximum(narrow(gap, suspect) - chance - margin, 0.0) / narrow(scale, suspect)
     return effect(value, lower, n, shares.reference_rows, defined)
 
@@ -126,7 +127,7 @@ def _uncertainty(q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
     return spread
 
 
-def _margin(q: Floats, rows: Floats, extra: Floats, half: float, side: float) -> Floats:
+def _margin(q: Floats, rows: Floats, extra: Floats, half: Floats, side: float) -> Floats:
     """Give how far to the given side of its mean the number shown gets with probability at most ``exp(-half)``.
 
     ``min over t of (half + log E exp(side * t * (D - E))) / t``; `extra` is the mean of Poisson arrivals.

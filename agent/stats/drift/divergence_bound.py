@@ -18,8 +18,10 @@ Validation 14 (2020); for the inversion, `noncentrality`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import chdtri, ndtri
 
 from agent.stats.drift.effect import Floats
@@ -30,7 +32,7 @@ Spread = Callable[[Floats, Floats, Floats, Floats], Floats]
 """Standard deviation of a divergence by the shares of both samples, shape ``(n, B)``, and their effective sizes, ``(n,)``."""
 
 
-def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, alpha: float, spread: Spread) -> Floats:
+def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, alpha: ArrayLike, spread: Spread) -> Floats:
     """Bound the divergences of pooled shares from below; their spread is asked for only where there is more than chance.
 
     Parameters
@@ -42,7 +44,7 @@ def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, 
     shares
         The samples, for their sizes.
     alpha
-        One-sided error, in (0, 1).
+        One-sided error, in (0, 1); broadcasts with the value.
     spread
         Gives the standard deviation of the value, by the delta method.
 
@@ -54,23 +56,33 @@ def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, 
     shape = np.broadcast_shapes(value.shape, shares.noise.shape)
     value, noise, bins = (np.broadcast_to(x, shape) for x in (value, shares.noise, bins))
     lower = np.zeros(shape)
-    suspect = value > _quantiles(bins, alpha) * noise
+    level = np.broadcast_to(np.asarray(alpha, dtype=np.float64), shape)
+    suspect = value > _quantiles(bins, level) * noise
     if suspect.any():
         some_p, some_q = (np.broadcast_to(x, (*shape, x.shape[-1]))[suspect] for x in (p, q))
         sizes = [np.broadcast_to(x, shape)[suspect] for x in (shares.effective, shares.reference_effective)]
-        lower[suspect] = divergence_lower(value[suspect], bins[suspect], noise[suspect], spread(some_p, some_q, *sizes), alpha)
+        some = value[suspect], bins[suspect], noise[suspect], spread(some_p, some_q, *sizes)
+        lower[suspect] = divergence_lower(*some, level[suspect])
     return lower
 
 
-def _quantiles(bins: Floats, alpha: float) -> Floats:
+def _quantiles(bins: Floats, level: Floats) -> Floats:
     """Give what no drift stays below with probability 1 - alpha; infinite for a single bin."""
-    most = int(np.max(bins, initial=2.0))
-    by_bins = np.append([np.inf, np.inf], chdtri(np.arange(1, most), alpha))
-    found: Floats = by_bins[bins.astype(np.intp)]
+    levels, which = np.unique(level, return_inverse=True)
+    table = _table(int(np.max(bins, initial=2.0)), tuple(levels.tolist()))
+    found: Floats = table[which.reshape(level.shape), bins.astype(np.intp)]
     return found
 
 
-def divergence_lower(value: Floats, bins: Floats, noise: Floats, spread: Floats, alpha: float) -> Floats:
+@lru_cache(maxsize=64)
+def _table(most: int, levels: tuple[float, ...]) -> Floats:
+    """Give the quantiles by level and number of bins; infinite for none and for a single one."""
+    table = np.full((len(levels), most + 1), np.inf)
+    table[:, 2:] = chdtri(np.arange(1, most), np.array(levels)[:, None])
+    return table
+
+
+def divergence_lower(value: Floats, bins: Floats, noise: Floats, spread: Floats, alpha: ArrayLike) -> Floats:
     """Bound divergences from below.
 
     Parameters
@@ -84,7 +96,7 @@ def divergence_lower(value: Floats, bins: Floats, noise: Floats, spread: Floats,
     spread
         Standard deviation of each estimate by the delta method (`delta_spread`).
     alpha
-        One-sided error of the bound, in (0, 1).
+        One-sided error of the bound, in (0, 1); broadcasts with the value.
 
     Returns
     -------
@@ -99,7 +111,7 @@ def divergence_lower(value: Floats, bins: Floats, noise: Floats, spread: Floats,
     """
     df = np.maximum(bins - 1.0, 1.0)
     near = noncentrality_lower(value / noise, df, alpha) * noise
-    less, allowed = value - df * noise, -float(ndtri(alpha)) * spread
+    less, allowed = value - df * noise, -ndtri(np.asarray(alpha)) * spread
     # on the scale of the root, on which the spread hardly depends on the divergence
     root = np.sqrt(np.maximum(less, TINY)) - allowed / (2 * np.sqrt(np.maximum(value, TINY)))
     far = np.where(less > allowed, np.maximum(root, 0.0) ** 2, 0.0)

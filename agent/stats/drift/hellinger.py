@@ -13,7 +13,7 @@ CHI_SQUARE_SCALE = 8.0
 """Near no drift ``8 * H**2`` starts like Pearson's chi-square over the sample size."""
 
 
-def hellinger(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def hellinger(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Hellinger distance with its lower bound.
 
     ``sqrt(1 - sum(sqrt(p * q)))`` over the shares p of the window and q of training. Of all distances over bins it minds a
@@ -24,7 +24,7 @@ def hellinger(current: Counts, reference: Counts, alpha: float, overdispersion: 
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        One-sided error of the bound.
+        One-sided error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 

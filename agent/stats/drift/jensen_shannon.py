@@ -16,7 +16,7 @@ CHI_SQUARE_SCALE = 8.0
 """Near no drift ``8 * JSD`` in nats starts like Pearson's chi-square over the sample size."""
 
 
-def jensen_shannon(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def jensen_shannon(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Jensen-Shannon distance, base 2, with its lower bound.
 
     ``sqrt(JSD)`` with ``JSD = (KL(p || m) + KL(q || m)) / 2`` in bits and ``m = (p + q) / 2``. It is the distance, a metric,
@@ -27,7 +27,7 @@ def jensen_shannon(current: Counts, reference: Counts, alpha: float, overdispers
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        One-sided error of the bound.
+        One-sided error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import kolmogorov
@@ -12,7 +10,7 @@ from agent.stats.drift.effect import Effect, effect
 from agent.stats.drift.shares import Counts, gaps, shares_of
 
 
-def kolmogorov_smirnov(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def kolmogorov_smirnov(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Kolmogorov-Smirnov distance of two samples counted in the same ordered bins, with its lower bound.
 
     ``max(abs(F(x) - G(x)))`` over the bin edges x. Between the edges nothing is known, so the distance can only be
@@ -29,7 +27,7 @@ def kolmogorov_smirnov(current: Counts, reference: Counts, alpha: float, overdis
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        Error of the bound.
+        Error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 
@@ -52,6 +50,6 @@ def kolmogorov_smirnov(current: Counts, reference: Counts, alpha: float, overdis
     shares = shares_of(current, reference, overdispersion)
     gap = gaps(shares)
     distance = np.minimum(np.maximum(gap.max(axis=-1), -gap.min(axis=-1)), 1.0)
-    lower = distance - np.sqrt(math.log(2 / alpha) / 2 * shares.noise)
+    lower = distance - np.sqrt(np.log(2 / np.asarray(alpha)) / 2 * shares.noise)
     p_value = kolmogorov(distance / np.sqrt(shares.noise))
     return effect(distance, lower, shares.rows, shares.reference_rows, shares.defined, p_value)

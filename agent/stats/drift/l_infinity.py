@@ -13,7 +13,7 @@ CLEAR = 4.0
 """Standard deviations that are taken off a change to tell which category stands out most."""
 
 
-def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def l_infinity(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Largest absolute change of one category's share, with its lower bound.
 
     ``max(abs(p - q))``. The bound is that of the category whose change stands out most, by the normal approximation, at
@@ -24,7 +24,7 @@ def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion:
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        Error of the bound.
+        Error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 
@@ -47,7 +47,7 @@ def l_infinity(current: Counts, reference: Counts, alpha: float, overdispersion:
     p, q = shares.current, shares.reference
     gap = np.abs(p - q)
     n, m = shares.effective[..., None], shares.reference_effective[..., None]
-    level = alpha / np.maximum(np.count_nonzero(p + q, axis=-1), 1)
+    level = np.asarray(alpha) / np.maximum(np.count_nonzero(p + q, axis=-1), 1)
     variance = np.maximum(p - p * p, 0.0) / n + np.maximum(q - q * q, 0.0) / m
     standing = gap - CLEAR * np.sqrt(variance)  # at no matter which level the same category, so that the bound falls with it
     at = np.where(p + q > 0, standing, -np.inf).argmax(axis=-1)[..., None]

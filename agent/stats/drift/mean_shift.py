@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr, stdtrit
 
-from agent.stats.drift.binned import sigma_of
+from agent.stats.drift.binned import narrow, sigma_of
 from agent.stats.drift.effect import Effect, effect
 
 
@@ -17,7 +17,7 @@ def mean_shift(
     reference_count: ArrayLike,
     reference_mean: ArrayLike,
     reference_variance: ArrayLike,
-    alpha: float,
+    alpha: ArrayLike,
     overdispersion: ArrayLike = 1.0,
 ) -> Effect:
     """Shift of the mean over the standard deviation of training, with the lower bound of its magnitude.
@@ -33,7 +33,7 @@ def mean_shift(
     reference_count, reference_mean, reference_variance
         Of training. All six broadcast.
     alpha
-        Two-sided error of the bound.
+        Two-sided error of the bound; broadcasts with the others.
     overdispersion
         Of the window; values below 1 count as 1. Broadcasts with the others.
 
@@ -69,9 +69,10 @@ def mean_shift(
         freedom = 1 / ((noise / total) ** 2 / (effective - 1) + (reference_noise / total) ** 2 / (m - 1))
         score = np.abs(shift) / error
         lower = np.zeros(defined.shape)
+        half = np.asarray(alpha, dtype=np.float64) / 2
         # Student's quantile is beyond the Normal's, so that most need no more than a comparison
-        suspect = np.asarray(defined & (score > -ndtri(alpha / 2)))
-        quantile = stdtrit(np.broadcast_to(freedom, suspect.shape)[suspect], alpha / 2)
+        suspect = np.asarray(defined & (score > -ndtri(half)))
+        quantile = stdtrit(np.broadcast_to(freedom, suspect.shape)[suspect], narrow(half, suspect))
         score_of, error_of = (np.broadcast_to(x, suspect.shape)[suspect] for x in (score, error))
         lower[suspect] = np.maximum((score_of + quantile) * error_of, 0.0)
         p_value = 2 * stdtr(np.where(defined, freedom, 1.0), -np.where(defined, score, 0.0))

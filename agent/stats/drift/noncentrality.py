@@ -12,6 +12,7 @@ Applied Probability 12 (1980), and Barndorff-Nielsen, Biometrika 73 (1986), for 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtri
 
 from agent.stats.drift.effect import Floats
@@ -23,7 +24,7 @@ LEAST_CERTAIN = 0.25
 """Levels above are treated as this one: the approximation is for tails."""
 
 
-def noncentrality_lower(x: Floats, df: Floats, alpha: float) -> Floats:
+def noncentrality_lower(x: Floats, df: Floats, alpha: ArrayLike) -> Floats:
     """Bound the noncentralities of chi-square variables from below, each seen once.
 
     Parameters
@@ -33,7 +34,7 @@ def noncentrality_lower(x: Floats, df: Floats, alpha: float) -> Floats:
     df
         Degrees of freedom, above 0, not necessarily whole; of the shape of `x`.
     alpha
-        One-sided error, in (0, 1).
+        One-sided error, in (0, 1); broadcasts with `x`.
 
     Returns
     -------
@@ -45,17 +46,17 @@ def noncentrality_lower(x: Floats, df: Floats, alpha: float) -> Floats:
     >>> noncentrality_lower(np.array([50.0, 9.0, 1e6]), np.array([9.0, 9.0, 9.0]), 0.05).round(2).tolist()  # exact: 22.45
     [22.45, 0.0, 996705.0]
     """
-    alpha = min(alpha, LEAST_CERTAIN)
+    level = np.broadcast_to(np.minimum(alpha, LEAST_CERTAIN), x.shape)
     found = np.zeros(x.shape)
-    above = np.flatnonzero(chdtrc(df, x) < alpha)
+    above = np.flatnonzero(chdtrc(df, x) < level)
     if above.size:
-        found.reshape(-1)[above] = _invert(x.reshape(-1)[above], df.reshape(-1)[above], -float(ndtri(alpha)))
+        found.reshape(-1)[above] = _invert(x.reshape(-1)[above], df.reshape(-1)[above], -ndtri(level.reshape(-1)[above]))
     return found
 
 
-def _invert(x: Floats, df: Floats, z: float) -> Floats:
+def _invert(x: Floats, df: Floats, z: Floats) -> Floats:
     """Solve r*(λ) = z by Newton's method in the root of λ, where r* is nearly a straight line."""
-    root = np.maximum(0.5, np.sqrt(x) - z) * np.ones_like(x)
+    root = np.maximum(0.5, np.sqrt(x) - z)
     ceiling = np.sqrt(np.maximum(x - df, 1e-9))
     for _ in range(STEPS):
         root = np.minimum(root, ceiling * 0.999999)

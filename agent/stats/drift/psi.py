@@ -10,7 +10,7 @@ from agent.stats.drift.effect import Effect, Flags, Floats, effect
 from agent.stats.drift.shares import Counts, shares_of, without_rare
 
 
-def psi(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def psi(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Compute the population stability index with its lower bound.
 
     ``sum((p - q) * ln(p / q))`` over the shares p of the window and q of training, natural logarithm, one row added to every
@@ -21,7 +21,7 @@ def psi(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayL
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        One-sided error of the bound.
+        One-sided error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 

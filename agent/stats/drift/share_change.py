@@ -14,7 +14,7 @@ def share_change(
     rows: ArrayLike,
     reference_count: ArrayLike,
     reference_rows: ArrayLike,
-    alpha: float,
+    alpha: ArrayLike,
     overdispersion: ArrayLike = 1.0,
 ) -> Effect:
     """Difference of two shares, current minus reference, with the lower bound of its magnitude (Newcombe).
@@ -26,7 +26,7 @@ def share_change(
     rows, reference_rows
         All rows. All four broadcast.
     alpha
-        Two-sided error of the bound.
+        Two-sided error of the bound; broadcasts with the others.
     overdispersion
         Of the window's count; values below 1 count as 1. Broadcasts with the others.
 

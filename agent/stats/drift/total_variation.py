@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from agent.stats.drift.binned import narrow
 from agent.stats.drift.effect import Effect, Flags, Floats, effect
 from agent.stats.drift.shares import Counts, Shares, shares_of, without_rare
 
 
-def total_variation(current: Counts, reference: Counts, alpha: float, overdispersion: ArrayLike = 1.0) -> Effect:
+def total_variation(current: Counts, reference: Counts, alpha: ArrayLike, overdispersion: ArrayLike = 1.0) -> Effect:
     """Total variation distance with its lower bound.
 
     ``sum(abs(p - q)) / 2`` over the shares p of the window and q of training: the largest difference in probability of any
@@ -28,7 +29,7 @@ def total_variation(current: Counts, reference: Counts, alpha: float, overdisper
     current, reference
         Counts in the same bins, shapes ``(..., B)`` that broadcast; a reference that is overdispersed itself divided by that.
     alpha
-        One-sided error of the bound.
+        One-sided error of the bound; broadcasts with the leading shape.
     overdispersion
         Of the window's counts, broadcasts with the leading shape.
 
@@ -52,14 +53,14 @@ def total_variation(current: Counts, reference: Counts, alpha: float, overdisper
     p, q, _ = without_rare(shares)
     gap = np.abs(p - q)
     distance = np.minimum(gap.sum(axis=-1) / 2, 1.0)
-    lower = np.asarray(distance + float(ndtri(alpha)) / 2 * np.sqrt(shares.noise))
+    lower = np.asarray(distance + ndtri(np.asarray(alpha)) / 2 * np.sqrt(shares.noise))
     suspect = np.asarray(lower > 0)
     if suspect.any():
-        lower[suspect] -= _chance(p, q, shares, suspect, alpha)
+        lower[suspect] -= _chance(p, q, shares, suspect, narrow(np.asarray(alpha), suspect))
     return effect(distance, lower, shares.rows, shares.reference_rows, shares.defined)
 
 
-def _chance(p: Floats, q: Floats, shares: Shares, suspect: Flags, alpha: float) -> Floats:
+def _chance(p: Floats, q: Floats, shares: Shares, suspect: Flags, alpha: Floats) -> Floats:
     """Give the mean of what chance adds to the distance."""
     shape = suspect.shape
     p, q = (np.broadcast_to(x, (*shape, x.shape[-1]))[suspect] for x in (p, q))
@@ -68,6 +69,6 @@ def _chance(p: Floats, q: Floats, shares: Shares, suspect: Flags, alpha: float) 
     common = (p + q) / 2 * (1 - (p + q) / 2)
     spread = np.sqrt(np.maximum(p * (1 - p), common) / n + np.maximum(q * (1 - q), common) / m)
     bins = np.maximum(np.count_nonzero(common, axis=-1), 1)[:, None]
-    certain = np.abs(p - q) > (1 - ndtri(alpha / (2 * bins))) * spread
+    certain = np.abs(p - q) > (1 - ndtri(alpha[:, None] / (2 * bins))) * spread
     chance: Floats = np.where(certain, 0.0, spread).sum(axis=-1) / math.sqrt(2 * math.pi)
     return chance

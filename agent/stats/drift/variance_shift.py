@@ -15,7 +15,7 @@ LEAST = 1.5
 
 
 def variance_shift(
-    current: Binned, reference: Binned, edges: Floats, origin: Floats, alpha: float, overdispersion: ArrayLike = 1.0
+    current: Binned, reference: Binned, edges: Floats, origin: Floats, alpha: ArrayLike, overdispersion: ArrayLike = 1.0
 ) -> Effect:
     """Logarithm of the ratio of standard deviations, with the lower bound of its magnitude.
 
@@ -69,8 +69,9 @@ def variance_shift(
         defined = (size >= 2) & (reference_count >= 2) & np.isfinite(ratio)
         bins = Bins.of(edges, origin, sigma)
         reference_tail = np.maximum(kurtosis(Scaled.of(reference, sigma, origin), bins, reference_count), LEAST)
+        half = np.asarray(alpha, dtype=np.float64) / 2
         lightest = np.broadcast_to(2 * (size - 1) / (reference_tail - 1), defined.shape)
-        least = -float(ndtri(alpha / 2)) * np.sqrt(0.5 / lightest)
+        least = -ndtri(half) * np.sqrt(0.5 / lightest)
         suspect = np.asarray(defined & (np.abs(ratio) > SURE * least))
         lower = np.zeros(suspect.shape)
         if suspect.any():
@@ -80,7 +81,7 @@ def variance_shift(
                 for k, n in ((tail, size), (reference_tail, reference_count))
             )
             some = np.broadcast_to(ratio, suspect.shape)[suspect]
-            lower[suspect] = _lower(some, freedom, reference_freedom, alpha)
+            lower[suspect] = _lower(some, freedom, reference_freedom, narrow(half, suspect))
     return effect(ratio, lower, count, reference_count, np.asarray(defined))
 
 
@@ -88,10 +89,10 @@ SURE = 0.5
 """Below this part of the Normal's own bound the bound is not computed: it is 0."""
 
 
-def _lower(ratio: Floats, freedom: Floats, reference_freedom: Floats, alpha: float) -> Floats:
-    """Take off what the F test at alpha/2 on the side of the change allows, in logarithms of standard deviations."""
+def _lower(ratio: Floats, freedom: Floats, reference_freedom: Floats, half: Floats) -> Floats:
+    """Take off what the F test at half of alpha on the side of the change allows, in logarithms of standard deviations."""
     more = ratio > 0
     above, below = np.where(more, freedom, reference_freedom), np.where(more, reference_freedom, freedom)
-    allowed = np.log(fdtri(above, below, 1 - alpha / 2)) / 2
+    allowed = np.log(fdtri(above, below, 1 - half)) / 2
     lower: Floats = np.abs(ratio) - allowed
     return np.where(np.isfinite(lower), np.maximum(lower, 0.0), 0.0)

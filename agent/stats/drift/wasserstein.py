@@ -13,7 +13,7 @@ from agent.stats.drift.effect import Effect, Floats, effect
 
 
 def wasserstein(
-    current: Binned, reference: Binned, edges: Floats, origin: Floats, alpha: float, overdispersion: ArrayLike = 1.0
+    current: Binned, reference: Binned, edges: Floats, origin: Floats, alpha: ArrayLike, overdispersion: ArrayLike = 1.0
 ) -> Effect:
     """Wasserstein-1 distance over the standard deviation of training (σ), with its lower bound.
 
@@ -79,20 +79,20 @@ def wasserstein(
         defined = (size > 0) & (reference_count > 0) & np.isfinite(distance) & np.isfinite(current.variance)
         deviation = np.sqrt(np.maximum(f.variance, 1.0) / size + 1.0 / reference_count)
         off = (f.infinite + g.infinite) * np.abs(bins.ends).max(axis=-1)
-        lower = np.asarray(np.where(defined, distance + float(ndtri(alpha)) * deviation - off, 0.0))
+        lower = np.asarray(np.where(defined, distance + ndtri(np.asarray(alpha)) * deviation - off, 0.0))
         suspect = np.asarray(lower > 0)
         if suspect.any():
-            sizes = [narrow(x, suspect) for x in (size, reference_count)]
+            size_of, reference_of, level = (narrow(x, suspect) for x in (size, reference_count, np.asarray(alpha)))
             some = (bins.at(suspect), f.at(suspect), g.at(suspect))
-            lower[suspect] -= _chance(*some, wide(gaps, suspect), sizes[0], sizes[1], alpha)
+            lower[suspect] -= _chance(*some, wide(gaps, suspect), size_of, reference_of, level)
             lower = np.where(np.isnan(lower), 0.0, lower)
     return effect(distance, lower, count, reference_count, np.asarray(defined))
 
 
-def _chance(bins: Bins, f: Scaled, g: Scaled, gaps: Floats, size: Floats, reference_size: Floats, alpha: float) -> Floats:
+def _chance(bins: Bins, f: Scaled, g: Scaled, gaps: Floats, size: Floats, reference_size: Floats, alpha: Floats) -> Floats:
     """Give the mean of what chance adds to the distance; an integral whose sign is certain adds nothing."""
     filled = np.maximum(np.count_nonzero(f.shares + g.shares, axis=-1), 1)[..., None]
-    beyond = 1 - ndtri(alpha / (2 * filled))
+    beyond = 1 - ndtri(alpha[..., None] / (2 * filled))
     inner, reference_inner = f.inner(bins), g.inner(bins)
     noise = np.sqrt(np.maximum(inner, reference_inner) / size[..., None] + reference_inner / reference_size[..., None])
     chance = np.where(np.abs(gaps) > beyond * noise, 0.0, noise).sum(axis=-1)

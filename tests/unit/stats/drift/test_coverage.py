@@ -20,8 +20,8 @@ from agent.stats.drift.jensen_shannon import jensen_shannon
 from agent.stats.drift.kolmogorov_smirnov import kolmogorov_smirnov
 from agent.stats.drift.l_infinity import l_infinity
 from agent.stats.drift.mean_shift import mean_shift
-from agent.stats.drift.missing_share import missing_share
 from agent.stats.drift.psi import psi
+from agent.stats.drift.share_change import share_change
 from agent.stats.drift.total_variation import total_variation
 from agent.stats.drift.variance_shift import variance_shift
 from agent.stats.drift.wasserstein import wasserstein
@@ -226,7 +226,7 @@ def rate_of_shares(rows: int, reference_rows: int, share: float, alpha: float) -
         np.arange(int(stats.binom.ppf(1e-9, n, share)), int(stats.binom.isf(1e-9, n, share)) + 2) for n in (rows, reference_rows)
     ]
     weights = [stats.binom.pmf(c, n, share) for c, n in zip(counts, (rows, reference_rows), strict=True)]
-    result = missing_share(counts[0][:, None], rows, counts[1], reference_rows, alpha)
+    result = share_change(counts[0][:, None], rows, counts[1], reference_rows, alpha)
     return float(weights[0] @ (result.lower > 0) @ weights[1])
 
 
@@ -241,7 +241,7 @@ def test_the_same_share_is_told_apart_no_more_often_than_the_level(
 
 def test_nulls_of_two_percent_where_there_were_none_are_found_in_some_hundred_rows() -> None:
     missing = np.random.default_rng(3).binomial(800, 0.02, 1000)
-    assert np.mean(missing_share(missing, 800, 0, 50_000, 1e-4).lower > 0) > 0.95
+    assert np.mean(share_change(missing, 800, 0, 50_000, 1e-4).lower > 0) > 0.95
 
 
 @pytest.mark.parametrize("shares", [FLAT, SKEWED, MANY], ids=["flat", "skewed", "100 categories"])

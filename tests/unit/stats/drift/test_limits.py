@@ -18,12 +18,10 @@ from agent.stats.drift.jensen_shannon import jensen_shannon
 from agent.stats.drift.kolmogorov_smirnov import kolmogorov_smirnov
 from agent.stats.drift.l_infinity import l_infinity
 from agent.stats.drift.mean_shift import mean_shift
-from agent.stats.drift.missing_share import missing_share
-from agent.stats.drift.out_of_range_share import out_of_range_share
 from agent.stats.drift.psi import psi
+from agent.stats.drift.share_change import share_change
 from agent.stats.drift.shares import shares_of, without_rare
 from agent.stats.drift.total_variation import total_variation
-from agent.stats.drift.unseen_share import unseen_share
 from agent.stats.drift.variance_shift import variance_shift
 from agent.stats.drift.wasserstein import wasserstein
 
@@ -72,9 +70,9 @@ def test_an_empty_sample_is_undefined(current: list[float], reference: list[floa
 
 def test_no_rows_have_no_shares_and_no_categories() -> None:
     for result in (
-        missing_share(0, 0, 5, 10, 0.05),
-        unseen_share(3, 10, 0, 0, 0.05),
-        out_of_range_share(0, 0, 0, 0, 0.05),
+        share_change(0, 0, 5, 10, 0.05),
+        share_change(3, 10, 0, 0, 0.05),
+        share_change(0, 0, 0, 0, 0.05),
         distinct_change(np.array([0, 0, 0]), 0, np.array([4, 4, 0]), 2, 0.05),
         distinct_change(np.array([4, 4, 0]), 2, np.array([0, 0, 0]), 0, 0.05),
     ):
@@ -83,7 +81,7 @@ def test_no_rows_have_no_shares_and_no_categories() -> None:
 
 
 def test_where_all_is_missing_the_missing_share_says_it() -> None:
-    result = missing_share(200, 200, 0, 300, 0.05)
+    result = share_change(200, 200, 0, 300, 0.05)
     assert result.value.item() == 1.0
     assert result.lower.item() > 0.9
 
