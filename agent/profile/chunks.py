@@ -7,11 +7,8 @@ coarse counts of some chunks, drawn evenly from all of training and in pairs of 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 import struct
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from agent.errors import OutriderError
 from agent.profile.format import ChunkColumn, ChunkTable, ColumnProfile, Numeric, Profile
+from agent.profile.packing import deflate, from_planes, inflate, to_planes
 from agent.sketch.wire import pack_counts, unpack_counts
 
 ENOUGH = 6
@@ -143,38 +141,27 @@ def pack(name: str, figures: ColumnChunks, scale: tuple[float, float]) -> ChunkC
         halves = np.stack(((figures.mean - mean) / deviation, figures.variance / deviation / deviation))
         moments = halves.clip(-_LARGEST_HALF, _LARGEST_HALF).astype("<f2")
     counts, missing = pack_counts(figures.counts.reshape(-1)), pack_counts(figures.missing)
-    planes = np.frombuffer(counts, dtype=np.uint8, offset=1).reshape(-1, counts[0]).T.tobytes()
+    planes = to_planes(counts[1:], counts[0])
     whole = _SIZES.pack(counts[0], len(planes)) + planes + missing + moments.tobytes()
-    return ChunkColumn(name, base64.b64encode(zlib.compress(whole, 9)).decode())
+    return ChunkColumn(name, deflate(whole))
 
 
 def unpack(packed: ChunkColumn, column: ColumnProfile, chunks: int) -> ColumnChunks:
     """Read what `pack` wrote for so many chunks of a column; `OutriderError` if it is something else."""
     what = f"profile's chunks of {packed.name!r}"
     cells = cells_of(column)
-    whole = _inflated(packed.figures, _SIZES.size + chunks * (8 * cells + 8 + 4) + 1, what)
+    whole = inflate(packed.figures, _SIZES.size + chunks * (8 * cells + 8 + 4) + 1, f"these bytes are not a saved {what}")
     width, size = _SIZES.unpack_from(whole) if len(whole) >= _SIZES.size else (0, 0)
     start, stop = _SIZES.size, len(whole) - 4 * chunks
     if not width or size != width * cells * chunks or stop < start + size:
         raise OutriderError(f"these bytes are not a saved {what}")
-    planes = np.frombuffer(whole, dtype=np.uint8, count=size, offset=start).reshape(width, -1)
-    counts = unpack_counts(bytes((width & 255,)) + planes.T.tobytes(), cells * chunks, what)
+    integers = from_planes(whole[start : start + size], width)
+    counts = unpack_counts(bytes((width & 255,)) + integers, cells * chunks, what)
     missing = unpack_counts(whole[start + size : stop], chunks, what)
     shift, ratio = np.frombuffer(whole, dtype="<f2", offset=stop).astype(np.float64).reshape(2, chunks)
     mean, deviation = scale_of(column.numeric)
     with np.errstate(over="ignore", invalid="ignore"):
         return ColumnChunks(counts.reshape(chunks, cells), missing, mean + shift * deviation, ratio * deviation * deviation)
-
-
-def _inflated(text: str, most: int, what: str) -> bytes:
-    inflater = zlib.decompressobj()
-    try:
-        whole = inflater.decompress(base64.b64decode(text, validate=True), most)
-    except (binascii.Error, zlib.error) as error:
-        raise OutriderError(f"these bytes are not a saved {what}: {error}") from error
-    if not inflater.eof:
-        raise OutriderError(f"these bytes are not a saved {what}")
-    return whole
 
 
 def faults(profile: Profile) -> Iterator[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.errors import OutriderError
 from agent.joint.association import CELLS, Associations, Cells, cells_of
 from agent.joint.correlation import ReferenceCorrelation
 from agent.joint.design import Design, Encoded
@@ -20,8 +19,7 @@ from agent.joint.reference import LEAST_ROWS, JointReference, Learned, comparabl
 from agent.joint.relevance import relevance
 from agent.joint.usual import Usual, sums_of, usual_association, usual_correlation, usual_discrepancy
 from agent.profile.format import ColumnProfile, Interplay
-
-Floats = NDArray[np.float64]
+from agent.profile.packing import Floats, deflate, floats_or_none, from_planes, inflate, pack_floats, to_planes, unpack_floats
 
 OUTPUTS = ("prediction", "probability")
 """Roles of what features are compared with: the first prediction, else the first probability."""
@@ -90,11 +88,11 @@ def interplay_of(
     upper = np.triu_indices(design.width, 1)
     found = Interplay(
         rows=rows,
-        r=_packed(correlation.r[upper], "<f4"),
-        variances=_packed(np.nan_to_num(correlation.variance[upper]).clip(0, MOST), "<f2"),
-        tails=_packed(correlation.tail[upper].clip(0, MOST), "<f2"),
+        r=pack_floats(correlation.r[upper], "<f4"),
+        variances=pack_floats(np.nan_to_num(correlation.variance[upper]).clip(0, MOST), "<f2"),
+        tails=pack_floats(correlation.tail[upper].clip(0, MOST), "<f2"),
         bandwidth=learned.bandwidth,
-        means=_packed(fourier.means, "<f4"),
+        means=pack_floats(fourier.means, "<f4"),
         squares=fourier.squares,
         largest=fourier.largest,
         prediction="" if answer is None else answer[0].name,
@@ -105,8 +103,8 @@ def interplay_of(
     usual = _usual(cut, design, learned, inputs, answers, counts)
     return msgspec.structs.replace(
         found,
-        usual_r=_packed(usual.correlation[upper], "<f2"),
-        usual_associations=_packed(usual.association, "<f2"),
+        usual_r=pack_floats(usual.correlation[upper], "<f2"),
+        usual_associations=pack_floats(usual.association, "<f2"),
         usual_discrepancy=usual.discrepancy,
     )
 
@@ -154,17 +152,17 @@ def joint_reference(
     """
     of_name = {column.name: column for column in columns}
     width, rows = design.width, interplay.rows
-    r = _whole(_unpacked(interplay.r, "<f4"), width)
-    variances, tails = (_whole(_unpacked(text, "<f2"), width) for text in (interplay.variances, interplay.tails))
-    fourier = ReferenceFourier(rows, _unpacked(interplay.means, "<f4"), interplay.squares, interplay.largest)
+    r = _whole(unpack_floats(interplay.r, "<f4"), width)
+    variances, tails = (_whole(unpack_floats(text, "<f2"), width) for text in (interplay.variances, interplay.tails))
+    fourier = ReferenceFourier(rows, unpack_floats(interplay.means, "<f4"), interplay.squares, interplay.largest)
     correlation = ReferenceCorrelation(rows, r, variances, tails, comparable(design))
     answers = [interplay.prediction] if interplay.prediction else []
     inputs = _cells([(of_name[name], places[name]) for name in features] if answers else [])
     counts = _unsqueezed(interplay.counts, len(inputs.names)).reshape(-1, CELLS, CELLS)
     usual = None
     if interplay.usual_r:
-        between = np.nan_to_num(_whole(_unpacked(interplay.usual_r, "<f2"), width))
-        usual = Usual(between, _unpacked(interplay.usual_associations, "<f2"), interplay.usual_discrepancy)
+        between = np.nan_to_num(_whole(unpack_floats(interplay.usual_r, "<f2"), width))
+        usual = Usual(between, unpack_floats(interplay.usual_associations, "<f2"), interplay.usual_discrepancy)
     return reference_of(
         Learned(correlation, interplay.bandwidth, fourier),
         design.names,
@@ -201,8 +199,8 @@ def interplay_faults(
     tables = sum(_cut(of_name[name]) is not None for name in features) if interplay.prediction else 0
     try:
         counts = _unsqueezed(interplay.counts, tables)
-    except ValueError as error:
-        yield f"{at}.counts is not {tables} tables: {error}"
+    except OutriderError as error:
+        yield f"{at}.{error}"
         return
     if (counts.reshape(-1, CELLS * CELLS).sum(axis=1) > interplay.rows).any():
         yield f"{at}.counts has a table of more than {interplay.rows} rows"
@@ -214,7 +212,7 @@ def _usual_faults(interplay: Interplay, pairs: int, tables: int, at: str) -> Ite
         yield f"{at}.usual_r is missing"
     sizes = (("usual_r", interplay.usual_r, pairs, 2), ("usual_associations", interplay.usual_associations, tables, 1))
     for name, text, size, most in sizes if interplay.usual_r else ():
-        found = _tried(text, "<f2", size)
+        found = floats_or_none(text, "<f2", size)
         if found is None or not ((found >= 0) & (found <= most)).all():
             yield f"{at}.{name} is not {size} float16 within 0 and {most} in base64"
     if not 0 <= interplay.usual_discrepancy <= 2:
@@ -223,14 +221,14 @@ def _usual_faults(interplay: Interplay, pairs: int, tables: int, at: str) -> Ite
 
 def _design_faults(interplay: Interplay, width: int, at: str) -> Iterator[str]:
     pairs = width * (width - 1) // 2
-    r = _tried(interplay.r, "<f4", pairs)
+    r = floats_or_none(interplay.r, "<f4", pairs)
     if r is None or (np.abs(r) > 1).any():
         yield f"{at}.r is not {pairs} float32 within -1 and 1 in base64"
     for name, text in (("variances", interplay.variances), ("tails", interplay.tails)):
-        found = _tried(text, "<f2", pairs)
+        found = floats_or_none(text, "<f2", pairs)
         if found is None or not ((found >= 0) & (found < np.inf)).all():
             yield f"{at}.{name} is not {pairs} float16 from 0 up in base64"
-    means = _tried(interplay.means, "<f4", 2 * FREQUENCIES)
+    means = floats_or_none(interplay.means, "<f4", 2 * FREQUENCIES)
     if means is None or not (np.abs(means) <= 1).all():
         yield f"{at}.means is not {2 * FREQUENCIES} float32 within -1 and 1 in base64"
     if not 0 < interplay.bandwidth < math.inf:
@@ -262,35 +260,14 @@ def _whole(values: Floats, width: int) -> Floats:
 
 def _squeezed(counts: NDArray[np.int64]) -> str:
     """Low bytes, then high bytes, deflated: most of the latter are 0."""
-    low = counts.astype("<u2").reshape(-1, 1).view(np.uint8).T
-    return base64.b64encode(zlib.compress(low.tobytes(), 9)).decode() if counts.size else ""
+    return deflate(to_planes(counts.astype("<u2").tobytes(), 2)) if counts.size else ""
 
 
 def _unsqueezed(text: str, tables: int) -> NDArray[np.int64]:
-    """Undo it; `ValueError` if it is not so many tables. Never takes more memory than they do."""
+    """Undo it; `OutriderError` if it is not so many tables. Never takes more memory than they do."""
     size = 2 * tables * CELLS * CELLS
-    stream = zlib.decompressobj()
-    try:
-        data = stream.decompress(base64.b64decode(text, validate=True), size + 1)
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
+    fault = f"counts is not {tables} tables"
+    data = inflate(text, size, fault) if text or size else b""
     if len(data) != size:
-        raise ValueError(f"{len(data)} bytes instead of {size}")
-    low, high = np.frombuffer(data, dtype=np.uint8).reshape(2, -1).astype(np.int64)
-    return low + 256 * high
-
-
-def _packed(values: Floats, kind: str) -> str:
-    return base64.b64encode(values.astype(kind).tobytes()).decode()
-
-
-def _unpacked(text: str, kind: str) -> Floats:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind).astype(np.float64)
-
-
-def _tried(text: str, kind: str, size: int) -> Floats | None:
-    try:
-        values = _unpacked(text, kind)
-    except ValueError:  # binascii.Error is one too
-        return None
-    return values if values.size == size else None
+        raise OutriderError(f"{fault}: {len(data)} bytes instead of {size}")
+    return np.frombuffer(from_planes(data, 2), dtype="<u2").astype(np.int64)

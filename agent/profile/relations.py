@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from typing import cast
@@ -15,6 +14,7 @@ from agent.profile.census import NumberCensus
 from agent.profile.column import Column, Tallied
 from agent.profile.format import Association, Joint, Performance
 from agent.profile.joint import MAX_JOINT, CoMoments, Contingency, CorrelationRatio
+from agent.profile.packing import pack_floats
 from agent.profile.tally import Accuracy, Error, rounded
 
 
@@ -89,7 +89,7 @@ class Relations:
             return None
         features = self._comoments.correlation()[:size, :size]  # the prediction, if there is one, comes after them
         upper = features[np.triu_indices(size, 1)]
-        packed = base64.b64encode(upper.astype("<f4").tobytes()).decode()
+        packed = pack_floats(upper, "<f4")
         return Joint([self._columns[i].name for i in self._features], packed)
 
     def association(self) -> list[Association]:

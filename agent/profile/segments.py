@@ -6,10 +6,7 @@ would not fit into a ConfigMap, the counts in coarse bins alone; and moments and
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +17,7 @@ from agent.errors import OutriderError
 from agent.group_language import Grouping, favourable, parse
 from agent.profile.chunks import cells_of, scale_of
 from agent.profile.format import ColumnProfile, Profile, SegmentColumn, SegmentTable
+from agent.profile.packing import deflate, from_planes, inflate, to_planes
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
 from agent.sketch.wire import pack_counts, pack_sums, unpack_counts, unpack_sums
 
@@ -173,22 +171,21 @@ def pack(name: str, figures: SegmentFigures, column: ColumnProfile) -> SegmentCo
     with np.errstate(over="ignore", invalid="ignore"):
         moments = np.stack(((figures.mean - mean) / deviation, figures.variance / deviation / deviation)).astype("<f4")
     counts = pack_counts(figures.counts.reshape(-1))
-    planes = counts[:1] + np.frombuffer(counts, dtype=np.uint8, offset=1).reshape(-1, counts[0]).T.tobytes()
+    planes = counts[:1] + to_planes(counts[1:], counts[0])
     parts = [planes, pack_counts(figures.missing), pack_counts(figures.infinite), moments.tobytes()]
     if figures.sums.size:
         parts.append(pack_sums(figures.sums.reshape(-1)))
-    return SegmentColumn(name, base64.b64encode(zlib.compress(b"".join(parts), 9)).decode())
+    return SegmentColumn(name, deflate(b"".join(parts)))
 
 
 def unpack(packed: SegmentColumn, column: ColumnProfile, segments: int, detail: str) -> SegmentFigures:
     """Read what `pack` wrote for so many segments of a column; `OutriderError` if it is something else."""
     what = f"profile's segments of {packed.name!r}"
     cells = _cells(column, detail)
-    whole = _inflated(packed.figures, segments * (16 * cells + 24) + 16, what)
+    whole = inflate(packed.figures, segments * (16 * cells + 24) + 16, f"these bytes are not a saved {what}")
     planes, rest = _counts_off(whole, segments * cells)
-    width = planes[0] if planes else 0
-    if width:
-        planes = planes[:1] + np.frombuffer(planes, dtype=np.uint8, offset=1).reshape(width, -1).T.tobytes()
+    if planes:
+        planes = planes[:1] + from_planes(planes[1:], planes[0])
     missing, rest = _counts_off(rest, segments)
     infinite, rest = _counts_off(rest, segments)
     moments, sums = rest[: 8 * segments], rest[8 * segments :]
@@ -218,17 +215,6 @@ def _counts_off(data: bytes, size: int) -> tuple[bytes, bytes]:
     width = data[0] if data and data[0] in (1, 2, 4, 8) else 0
     end = 1 + width * size
     return (data[:end], data[end:]) if width and len(data) >= end else (b"", data)
-
-
-def _inflated(text: str, most: int, what: str) -> bytes:
-    inflater = zlib.decompressobj()
-    try:
-        whole = inflater.decompress(base64.b64decode(text, validate=True), most)
-    except (binascii.Error, zlib.error) as error:
-        raise OutriderError(f"these bytes are not a saved {what}: {error}") from error
-    if not inflater.eof:
-        raise OutriderError(f"these bytes are not a saved {what}")
-    return whole
 
 
 def faults(profile: Profile) -> Iterator[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.joint.anomaly import DISTANCES, SCORE, Threshold
 from agent.joint.design import MAX_DESIGN, NUMBER, Design, of_terms
@@ -16,6 +14,7 @@ from agent.joint.subspace import MIN_WIDTH, Subspace
 from agent.joint.tails import CUTS, ClassTail, NumberTail, Tail
 from agent.profile.format import ColumnProfile, DesignColumn, Interplay, RowTail, Structure
 from agent.profile.interplay import interplay_faults
+from agent.profile.packing import floats_or_none, pack_floats, unpack_floats
 
 
 def structure_of(
@@ -40,9 +39,9 @@ def structure_of(
         columns=list(model.names),
         design=[DesignColumn(model.names[place], c, s, _category(columns[place], code)) for place, code, c, s in terms],
         kept=model.subspace.kept,
-        mean=_packed(model.subspace.mean, "<f4"),
-        variances=_packed(model.subspace.variances, "<f4"),
-        directions=_packed(model.subspace.directions, "<f4"),
+        mean=pack_floats(model.subspace.mean, "<f4"),
+        variances=pack_floats(model.subspace.variances, "<f4"),
+        directions=pack_floats(model.subspace.directions, "<f4"),
         tails=[_tail_of(tail) for tail in model.tails if tail is not None],
         rows=model.threshold.rows,
         ranks=list(model.threshold.ranks),
@@ -57,11 +56,11 @@ def _category(column: ColumnProfile, code: int) -> str | None:
 
 
 def _tail_of(tail: Tail) -> RowTail:
-    rarities = _packed(tail.rarities, "<f4")
+    rarities = pack_floats(tail.rarities, "<f4")
     if isinstance(tail, ClassTail):
         return RowTail(rarities)
     reach = [value if math.isfinite(value) else None for value in (tail.low, tail.high)]
-    return RowTail(rarities, _packed(tail.cuts, "<f8"), tail.missing, tail.infinite, *reach)
+    return RowTail(rarities, pack_floats(tail.cuts, "<f8"), tail.missing, tail.infinite, *reach)
 
 
 def model_of(structure: Structure, columns: Sequence[ColumnProfile]) -> RowModel:
@@ -85,9 +84,9 @@ def model_of(structure: Structure, columns: Sequence[ColumnProfile]) -> RowModel
     design: Design = of_terms(terms)
     width = design.width
     subspace = Subspace(
-        _unpacked(structure.mean, "<f4"),
-        _unpacked(structure.variances, "<f4"),
-        _unpacked(structure.directions, "<f4").reshape(width, width),
+        unpack_floats(structure.mean, "<f4"),
+        unpack_floats(structure.variances, "<f4"),
+        unpack_floats(structure.directions, "<f4").reshape(width, width),
         structure.kept,
     )
     threshold = Threshold(structure.rows, tuple(structure.ranks), tuple(structure.scores))
@@ -95,11 +94,11 @@ def model_of(structure: Structure, columns: Sequence[ColumnProfile]) -> RowModel
 
 
 def _tail(tail: RowTail) -> Tail:
-    rarities = _unpacked(tail.rarities, "<f4")
+    rarities = unpack_floats(tail.rarities, "<f4")
     if not tail.cuts:
         return ClassTail(rarities)
     low, high = (math.inf if value is None else value for value in (tail.low, tail.high))
-    return NumberTail(_unpacked(tail.cuts, "<f8"), rarities, tail.missing, tail.infinite, low, high)
+    return NumberTail(unpack_floats(tail.cuts, "<f8"), rarities, tail.missing, tail.infinite, low, high)
 
 
 Check = Callable[[ColumnProfile, int, str], Iterator[str]]
@@ -161,23 +160,23 @@ def _subspace_faults(structure: Structure, at: str) -> Iterator[str]:
         ("variances", structure.variances, width),
         ("directions", structure.directions, width * width),
     ):
-        values = _tried(text, "<f4")
-        if values is None or len(values) != size or not np.isfinite(values).all():
+        values = floats_or_none(text, "<f4", size)
+        if values is None or not np.isfinite(values).all():
             yield f"{at}.{name} is not {size} float32 in base64"
         elif name == "variances" and not (values > 0).all():
             yield f"{at}.variances are not positive"
 
 
 def _tail_faults(tail: RowTail, size: int, numeric: bool, at: str) -> Iterator[str]:
-    rarities = _tried(tail.rarities, "<f4")
-    if rarities is None or len(rarities) != size or not ((rarities >= 1) & (rarities < np.inf)).all():
+    rarities = floats_or_none(tail.rarities, "<f4", size)
+    if rarities is None or not ((rarities >= 1) & (rarities < np.inf)).all():
         yield f"{at}.rarities is not {size} float32 from 1 up in base64"
     if not numeric:
         if tail.cuts:
             yield f"{at}.cuts is there for a category"
         return
-    cuts = _tried(tail.cuts, "<f8")
-    if cuts is None or len(cuts) != CUTS or not np.isfinite(cuts).all() or (np.diff(cuts) < 0).any():
+    cuts = floats_or_none(tail.cuts, "<f8", CUTS)
+    if cuts is None or not np.isfinite(cuts).all() or (np.diff(cuts) < 0).any():
         yield f"{at}.cuts is not {CUTS} ascending float64 in base64"
     if not (1 <= tail.missing < math.inf and 1 <= tail.infinite < math.inf):
         yield f"{at}.missing or infinite is below 1"
@@ -191,18 +190,3 @@ def _threshold_faults(structure: Structure, at: str) -> Iterator[str]:
         yield f"{at}.ranks and scores are empty, or not as many, or not within {structure.rows} rows"
     if (np.diff(ranks) <= 0).any() or (np.diff(scores) > 0).any() or not np.isfinite(scores).all():
         yield f"{at}.ranks is not ascending, or scores is not descending"
-
-
-def _packed(values: NDArray[np.float64], kind: str) -> str:
-    return base64.b64encode(values.astype(kind).tobytes()).decode()
-
-
-def _unpacked(text: str, kind: str) -> NDArray[np.float64]:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind).astype(np.float64)
-
-
-def _tried(text: str, kind: str) -> NDArray[np.float64] | None:
-    try:
-        return _unpacked(text, kind)
-    except ValueError:  # binascii.Error is one too
-        return None
