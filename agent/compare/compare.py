@@ -153,6 +153,7 @@ class _Seen:
             rows=pane.rows,
             layout=self._layout,
             starts_ns=(start_ns,),
+            held=(1,),
             panes=stacked([self._layout.frames(pane.sketches, pane.outside)]),
             before=None,
             season=None,

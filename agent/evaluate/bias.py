@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from agent.evaluate.decide import NO_STREAK, Key, Streak, Strongest, step, strongest, verdict, worst
 from agent.evaluate.reason import duration
 from agent.evaluate.report import TRAINING, Decision, GapReport, GroupReport
 from agent.evaluate.rule import CALM, LIKELY, Rule
-from agent.evaluate.view import lengths, spans_s
+from agent.evaluate.stretches import stretches
 from agent.stats.bias.impact_ratio import impact_ratio
 from agent.stats.bias.parity_difference import parity_difference
 from agent.stats.bias.share_interval import Ends, Floats, Interval, clopper_pearson, wilson
@@ -29,7 +29,7 @@ from agent.stats.drift.effect import Effect
 from agent.stats.overdispersion import overdispersion
 from agent.window.selection import Selected
 
-Statistic = Callable[[Floats, Floats, Floats, Floats, float, Ends], Interval]
+Statistic = Callable[[Floats, Floats, Floats, Floats, ArrayLike, Ends], Interval]
 Away = Callable[[Interval], tuple[Floats, Floats]]
 """Gives how far a gap is from parity, and how far it is at least."""
 
@@ -138,11 +138,11 @@ def evaluate_bias(
         return [], kept
     if not len(counts):
         counts, repeats, starts_ns = np.zeros((1, len(groups), 2, 2), dtype=np.int64), np.zeros((1, 3), dtype=np.int64), [now_ns]
-    taken = lengths(len(counts))
-    spans = spans_s(starts_ns, now_ns, taken)
+    looked = stretches(starts_ns, now_ns, [1] * len(counts))
+    taken, spans = [stretch.taken for stretch in looked], [stretch.span_s for stretch in looked]
     ends = np.cumsum(counts[::-1], axis=0)[np.array(taken) - 1]
     effective = ends / np.maximum(_spread(counts), _repeated(repeats, taken)[:, None, None])[..., None]
-    level = rule.level(2 * len(taken) * len(groups))
+    level = rule.levels(2 * len(taken) * len(groups), [stretch.panes for stretch in looked])[:, None]
     limit = -math.log(tolerance.ratio) if tolerance.ratio > 0 else math.inf
     found = {
         DIFFERENCE: _find(parity_difference, _away, effective, level, tolerance.difference, rule),
@@ -193,10 +193,10 @@ def _log_away(interval: Interval) -> tuple[Floats, Floats]:
     return np.abs(value), np.maximum(np.maximum(lower, -upper), 0.0)
 
 
-def _find(statistic: Statistic, away: Away, effective: Floats, level: float, threshold: float, rule: Rule) -> _Found:
+def _find(statistic: Statistic, away: Away, effective: Floats, level: Floats, threshold: float, rule: Rule) -> _Found:
     """Look at all lengths of the window, shape ``(S, G, 2, 2)``: effective rows."""
 
-    def compare(alpha: float) -> Effect:
+    def compare(alpha: ArrayLike) -> Effect:
         magnitude, least = away(_interval(statistic, effective, alpha, clopper_pearson))
         return Effect(magnitude, np.minimum(least, magnitude), rows[..., 0], rows[..., 1])
 
@@ -209,7 +209,7 @@ def _find(statistic: Statistic, away: Away, effective: Floats, level: float, thr
     return _Found(_interval(statistic, effective, SHOWN, wilson), effect.lower, found, said.exceeds, said.calm)
 
 
-def _interval(statistic: Statistic, counts: Floats, alpha: float, ends: Ends) -> Interval:
+def _interval(statistic: Statistic, counts: Floats, alpha: ArrayLike, ends: Ends) -> Interval:
     group, others = counts[..., 0, :], counts[..., 1, :]
     return statistic(group[..., 1], group[..., 0], others[..., 1], others[..., 0], alpha, ends)
 

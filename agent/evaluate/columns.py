@@ -14,6 +14,7 @@ from agent.evaluate.reason import NOT_SEEN, explain, too_few
 from agent.evaluate.report import TRAINING, ColumnReport, Decision, Score, evidence
 from agent.evaluate.rule import Rule
 from agent.evaluate.search import Finding
+from agent.evaluate.stretches import Stretch
 from agent.evaluate.tolerance import median_of
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.frame import Frames
@@ -65,10 +66,10 @@ class ColumnReports:
         self._category = {place: column for column, place in enumerate(layout.category)}
         self._spread: Mapping[int, float] = {}
 
-    def see(self, current: Frames, spread: tuple[NDArray[np.float64], NDArray[np.float64]], spans: Sequence[float]) -> None:
+    def see(self, current: Frames, spread: tuple[NDArray[np.float64], NDArray[np.float64]], looked: Sequence[Stretch]) -> None:
         """Take the window at its lengths, shape ``(S, C)``, the overdispersion of its columns, and how far lengths reach."""
         self._current = current
-        self._spans = spans
+        self._spans = [stretch.span_s for stretch in looked]
         places = (*self._window.layout.numeric, *self._window.layout.category)
         self._spread = dict(zip(places, np.concatenate([each[-1] for each in spread]).tolist(), strict=True))
 

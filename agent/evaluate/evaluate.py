@@ -13,9 +13,10 @@ from agent.evaluate.relations import relate
 from agent.evaluate.report import BEFORE, SEASON, TRAINING, RelationReport, Report
 from agent.evaluate.rule import Rule
 from agent.evaluate.search import Family, search
+from agent.evaluate.stretches import stretches
 from agent.evaluate.table import CATEGORY, NUMERIC, statistics_of
 from agent.evaluate.tolerance import Tolerated
-from agent.evaluate.view import lengths, spans_s, views
+from agent.evaluate.view import views
 from agent.profile.schema import Schema
 from agent.sketch.frame import Frames, last, suffixes
 from agent.stats.overdispersion import overdispersion
@@ -68,16 +69,16 @@ def evaluate(
     scores: dict[Key, Streak] = dict(streaks.scores)
     relations: list[RelationReport] = []
     if schema is not None and tolerated is not None and window.panes is not None:
-        taken = lengths(len(window.starts_ns))
+        looked = stretches(window.starts_ns, window.end_ns, window.held)
+        taken = [stretch.taken for stretch in looked]
         repeated = _repeated(window, taken)
         spread = _spread(window, window.panes, repeated)
         current = suffixes(window.panes, taken)
         families = _families(window, current, spread, rule, tolerated)
-        spans = spans_s(window.starts_ns, window.end_ns, taken)
-        reports.see(current, spread, spans)
-        for finding in search(families, rule, len(taken)):
+        reports.see(current, spread, looked)
+        for finding in search(families, rule, looked):
             reports.add(finding, scores)
-        relations = relate(window.relations(), schema, rule, taken, spans, scores, repeated)
+        relations = relate(window.relations(), schema, rule, looked, scores, repeated)
     columns = reports.result()
     report = Report(
         time_ns=now_ns,

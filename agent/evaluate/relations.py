@@ -14,6 +14,7 @@ from agent.evaluate.decide import NO_STREAK, Key, Streak, step
 from agent.evaluate.reason import duration, number
 from agent.evaluate.report import TRAINING, Decision, RelationReport
 from agent.evaluate.rule import CALM, LIKELY, QUARTER, STILL, Rule
+from agent.evaluate.stretches import Stretch
 from agent.joint.correlation import correlation_of
 from agent.joint.reference import JointReference
 from agent.profile.schema import Schema
@@ -52,8 +53,7 @@ def relate(
     panes: Sequence[RelationsSketch],
     schema: Schema,
     rule: Rule,
-    lengths: Sequence[int],
-    spans: Sequence[float],
+    looked: Sequence[Stretch],
     streaks: dict[Key, Streak],
     repeated: Floats,
 ) -> list[RelationReport]:
@@ -67,8 +67,8 @@ def relate(
         Whose columns; without `Schema.relations` there is nothing to compare.
     rule
         Tolerances, and how often in a row.
-    lengths, spans
-        How many of the newest panes each comparison takes, and how far back that reaches in seconds.
+    looked
+        The stretches of the window that are compared.
     streaks
         Brought up to date.
     repeated
@@ -83,7 +83,7 @@ def relate(
     reference = schema.relations
     if reference is None or not any(pane.seen for pane in panes):
         return []
-    frame = suffixes(panes, lengths, schema)
+    frame = suffixes(panes, [stretch.taken for stretch in looked], schema)
     spread = np.maximum(overdispersion(side_by_side(panes), reference.fourier), repeated)
     tolerances = JointTolerances(*(rule.thresholds[name] for name in (DISCREPANCY, CORRELATION, ASSOCIATION)))
     if float((frame.fourier.rows / spread).max(initial=0.0)) < rule.min_rows:
@@ -98,7 +98,7 @@ def relate(
     ]
     if found.discrepancy is not None:
         named.append(_Found(DISCREPANCY, (), found.discrepancy, None, None, again.whole))
-    reports = [_report(each, rule, spans, streaks, reference) for each in named]
+    reports = [_report(each, rule, looked, streaks, reference) for each in named]
     _settle(streaks, {_key(each.kind, each.columns) for each in named}, rule)
     return reports
 
@@ -136,7 +136,7 @@ class _Again:
 
 
 def _report(
-    found: _Found, rule: Rule, spans: Sequence[float], streaks: dict[Key, Streak], reference: JointReference
+    found: _Found, rule: Rule, looked: Sequence[Stretch], streaks: dict[Key, Streak], reference: JointReference
 ) -> RelationReport:
     score = found.score
     unit = reference.tolerance if found.kind == DISCREPANCY else 1.0  # what a shift of a quarter deviation makes is 1
@@ -161,7 +161,7 @@ def _report(
         threshold=score.threshold / unit if np.isfinite(score.threshold) else None,
         streak=after.run,
         rows=score.rows,
-        span_s=spans[score.stretch],
+        span_s=looked[score.stretch].span_s,
     )
     return _with_reason(report) if loud else report
 

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from agent.config import Settings
-from agent.evaluate.table import STATISTICS
+from agent.evaluate.table import FEW, STATISTICS
+from agent.stats.overlap import independent_looks
 from agent.tolerance_language import Tolerances
 
 DAY_S = 86_400.0
@@ -120,3 +124,32 @@ class Rule:
         """
         scores = max(1, scores)
         return self.alpha / self.looks * min(max(1, found), scores) / scores
+
+    def levels(self, scores: int, panes: ArrayLike, found: int = 1, freedom: int = FEW) -> NDArray[np.float64]:
+        """Give the error that a score may spend at one look at each stretch: the more, the more the looks of a day overlap.
+
+        Parameters
+        ----------
+        scores, found
+            As for `level`.
+        panes
+            How many panes each stretch has, shape ``(S,)``.
+        freedom
+            Degrees of freedom of the score's noise.
+
+        Returns
+        -------
+        NDArray
+            Shape ``(S,)``, at least `level`.
+
+        Examples
+        --------
+        >>> rule = Rule(100, 3, 0.05, 1440, {})
+        >>> (rule.levels(1, [1, 8, 60]) / rule.level(1)).round(1).tolist()
+        [1.0, 1.4, 4.8]
+        >>> (Rule(100, 3, 0.05, 1, {}).levels(1, [1, 60])).tolist()  # a single look overlaps with none
+        [0.05, 0.05]
+        """
+        level = self.level(scores, found)
+        looks = self.looks * independent_looks(panes, level, freedom)
+        return np.asarray(level * self.looks / np.maximum(looks, 1.0))

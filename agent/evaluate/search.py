@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agent.evaluate.decide import Strongest, Verdict, strongest, verdict
 from agent.evaluate.relations import SHARE
 from agent.evaluate.rule import CALM, LIKELY, Rule
+from agent.evaluate.stretches import Stretch
 from agent.evaluate.table import Statistic
 from agent.evaluate.view import View
 from agent.stats.drift.effect import Effect
@@ -54,7 +55,7 @@ class Finding:
     verdict: Verdict
 
 
-def search(families: Sequence[Family], rule: Rule, stretches: int) -> list[Finding]:
+def search(families: Sequence[Family], rule: Rule, looked: Sequence[Stretch]) -> list[Finding]:
     """Compute all bounds at the level that what is found allows: Benjamini and Hochberg's rule (`Rule.level`).
 
     Parameters
@@ -63,15 +64,18 @@ def search(families: Sequence[Family], rule: Rule, stretches: int) -> list[Findi
         All statistics against all references.
     rule
         The rule.
-    stretches
-        At how many lengths of the window each is computed.
+    looked
+        The stretches of the window at which each is computed.
     """
-    scores = stretches * sum(int(np.isfinite(family.thresholds).sum()) for family in families)
+    panes = [stretch.panes for stretch in looked]
+    scores = len(panes) * sum(int(np.isfinite(family.thresholds).sum()) for family in families)
     found = 1
     findings: list[Finding] = []
     for _ in range(_ROUNDS):
-        level = (1 - SHARE) * rule.level(scores, found)
-        findings = [_finding(family, level, rule) for family in families]
+        findings = [
+            _finding(family, (1 - SHARE) * rule.levels(scores, panes, found, family.statistic.freedom(family.view)), rule)
+            for family in families
+        ]
         exceeding = sum(int(finding.verdict.exceeds.sum()) for finding in findings)
         if exceeding <= found:
             break
@@ -79,9 +83,10 @@ def search(families: Sequence[Family], rule: Rule, stretches: int) -> list[Findi
     return findings
 
 
-def _finding(family: Family, level: float, rule: Rule) -> Finding:
+def _finding(family: Family, levels: NDArray[np.float64], rule: Rule) -> Finding:
     compare, thresholds = family.statistic.compare, family.thresholds
-    effect = compare(family.view, level)
+    seen = len(family.view.overdispersion)  # some references are only compared with the whole window
+    effect = compare(family.view, levels[-seen:, None])
     found = strongest(effect, thresholds, rule, family.view.overdispersion)
     recent = compare(family.view, LIKELY) if (found.evidence > CALM).any() else None
     return Finding(family, effect, found, verdict(found, recent, thresholds))

@@ -31,7 +31,11 @@ from agent.stats.drift.wasserstein import wasserstein
 NUMERIC = "numeric"
 CATEGORY = "category"
 
-Compare = Callable[[View, float], Effect]
+Compare = Callable[[View, ArrayLike], Effect]
+
+
+FEW = 2
+"""Degrees of freedom of what follows one number or the largest of many; of Cramér-von Mises 1.6 on even shares."""
 
 
 class Statistic(NamedTuple):
@@ -54,6 +58,8 @@ class Statistic(NamedTuple):
         One line for the documentation.
     needs_sums
         Whether it takes the sums of bins, which are kept for the window and training only.
+    adds_cells
+        Whether every cell adds to it, so that its noise has as many degrees of freedom.
     """
 
     name: str
@@ -63,53 +69,53 @@ class Statistic(NamedTuple):
     unit: str
     meaning: str
     needs_sums: bool = False
-
-    @property
-    def setting(self) -> str:
-        """The field of `agent.config.Settings` that holds its tolerance."""
-        return self.name
+    adds_cells: bool = False
 
     def applies(self, view: View) -> bool:
         """Whether the view has what it takes."""
         return not self.needs_sums or (isinstance(view, NumericView) and view.has_sums)
 
+    def freedom(self, view: View) -> int:
+        """Give the degrees of freedom of its noise, at most."""
+        return max(view.cells.shape[-1] - 1, 1) if self.adds_cells else FEW
 
-def _over_cells(statistic: Callable[[Counts, Counts, float, ArrayLike], Effect]) -> Compare:
-    def compare(view: View, alpha: float) -> Effect:
+
+def _over_cells(statistic: Callable[[Counts, Counts, ArrayLike, ArrayLike], Effect]) -> Compare:
+    def compare(view: View, alpha: ArrayLike) -> Effect:
         return statistic(view.cells, view.reference_cells, alpha, view.overdispersion)
 
     return compare
 
 
-def _over_ordered(statistic: Callable[[Counts, Counts, float, ArrayLike], Effect]) -> Compare:
-    def compare(view: View, alpha: float) -> Effect:
+def _over_ordered(statistic: Callable[[Counts, Counts, ArrayLike, ArrayLike], Effect]) -> Compare:
+    def compare(view: View, alpha: ArrayLike) -> Effect:
         numeric = cast("NumericView", view)
         return statistic(numeric.ordered, numeric.reference_ordered, alpha, numeric.overdispersion)
 
     return compare
 
 
-def _mean_shift(view: View, alpha: float) -> Effect:
+def _mean_shift(view: View, alpha: ArrayLike) -> Effect:
     new, old = cast("NumericView", view).current, cast("NumericView", view).reference
     return mean_shift(new.count, new.mean, new.variance, old.count, old.mean, old.variance, alpha, view.overdispersion)
 
 
-def _missing(view: View, alpha: float) -> Effect:
+def _missing(view: View, alpha: ArrayLike) -> Effect:
     new, old = view.current, view.reference
     return share_change(new.missing, new.rows, old.missing, old.rows, alpha, view.overdispersion)
 
 
-def _out_of_range(view: View, alpha: float) -> Effect:
+def _out_of_range(view: View, alpha: ArrayLike) -> Effect:
     new, old = cast("NumericView", view).current, cast("NumericView", view).reference
     return share_change(new.outside, new.rows - new.missing, old.outside, old.rows - old.missing, alpha, view.overdispersion)
 
 
-def _unseen(view: View, alpha: float) -> Effect:
+def _unseen(view: View, alpha: ArrayLike) -> Effect:
     new, old = view.cells, view.reference_cells
     return share_change(new[..., -1], new.sum(axis=-1), old[..., -1], old.sum(axis=-1), alpha, view.overdispersion)
 
 
-def _wasserstein(view: View, alpha: float) -> Effect:
+def _wasserstein(view: View, alpha: ArrayLike) -> Effect:
     numeric = cast("NumericView", view)
     layout = numeric.layout
     return wasserstein(
@@ -117,7 +123,7 @@ def _wasserstein(view: View, alpha: float) -> Effect:
     )
 
 
-def _variance(view: View, alpha: float) -> Effect:
+def _variance(view: View, alpha: ArrayLike) -> Effect:
     numeric = cast("NumericView", view)
     layout = numeric.layout
     return variance_shift(
@@ -125,7 +131,7 @@ def _variance(view: View, alpha: float) -> Effect:
     )
 
 
-def _distinct(view: View, alpha: float) -> Effect:
+def _distinct(view: View, alpha: ArrayLike) -> Effect:
     # of the known categories only: new ones are what the unseen share is for
     new, old = view.cells.copy(), view.reference_cells.copy()
     new[..., -1], old[..., -1] = 0.0, 0.0
@@ -142,19 +148,19 @@ _BOTH = (NUMERIC, CATEGORY)
 STATISTICS: tuple[Statistic, ...] = (
     Statistic(
         "psi", _BOTH, _over_cells(psi), "PSI", "",
-        "Population stability index over the deciles of training or the categories.",
+        "Population stability index over the deciles of training or the categories.", adds_cells=True,
     ),
     Statistic(
         "js", _BOTH, _over_cells(jensen_shannon), "Jensen-Shannon distance", "",
-        "Jensen-Shannon distance (base 2) over the deciles of training or the categories, 0 to 1.",
+        "Jensen-Shannon distance (base 2) over the deciles of training or the categories, 0 to 1.", adds_cells=True,
     ),
     Statistic(
         "hellinger", _BOTH, _over_cells(hellinger), "Hellinger distance", "",
-        "Hellinger distance over the deciles of training or the categories, 0 to 1.",
+        "Hellinger distance over the deciles of training or the categories, 0 to 1.", adds_cells=True,
     ),
     Statistic(
         "total_variation", _BOTH, _over_cells(total_variation), "total variation distance", "share",
-        "The share of rows that would have to move to another decile or category, 0 to 1.",
+        "The share of rows that would have to move to another decile or category, 0 to 1.", adds_cells=True,
     ),
     Statistic(
         "ks", (NUMERIC,), _over_ordered(kolmogorov_smirnov), "Kolmogorov-Smirnov distance", "",
@@ -179,7 +185,7 @@ STATISTICS: tuple[Statistic, ...] = (
     ),
     Statistic(
         "chi_square", (CATEGORY,), _over_cells(chi_square), "Cohen's w", "",
-        "Cohen's w of the two-sample chi-square over the categories, 0 to 2, with its p-value.",
+        "Cohen's w of the two-sample chi-square over the categories, 0 to 2, with its p-value.", adds_cells=True,
     ),
     Statistic(
         "l_infinity", (CATEGORY,), _over_cells(l_infinity), "largest change of a share", "share",

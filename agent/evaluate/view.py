@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,24 +10,6 @@ from numpy.typing import NDArray
 from agent.sketch.frame import CategoryFrame, Frames, NumericFrame, NumericLayout
 
 Floats = NDArray[np.float64]
-
-
-def lengths(panes: int) -> tuple[int, ...]:
-    """Give how many of the newest panes each comparison takes: 1, 2, 4, ... and all of them.
-
-    A change that began three panes ago is diluted twentyfold in a window of sixty; among the newest four it is not.
-
-    Examples
-    --------
-    >>> lengths(60), lengths(4), lengths(1)
-    ((1, 2, 4, 8, 16, 32, 60), (1, 2, 4), (1,))
-    """
-    doubled = []
-    length = 1
-    while length < panes:
-        doubled.append(length)
-        length *= 2
-    return (*doubled, panes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +96,3 @@ def views(
         reference.category.counts / category_scale[:, None], category_spread,
     )  # fmt: skip
     return numeric, category
-
-
-def spans_s(starts_ns: Sequence[int], end_ns: int, taken: Sequence[int]) -> list[float]:
-    """Give how far back each length reaches, in seconds.
-
-    Examples
-    --------
-    >>> spans_s([0, 60 * 10**9, 120 * 10**9], 180 * 10**9, (1, 3))
-    [60.0, 180.0]
-    """
-    return [(end_ns - starts_ns[len(starts_ns) - length]) / 1e9 for length in taken]

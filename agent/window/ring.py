@@ -2,8 +2,8 @@
 
 Panes end at fixed moments of the wall clock (multiples of their length), so the panes of all replicas line up. A pane that
 takes no more rows is kept twice: as the figures that are compared (`agent.sketch.frame`), and as bytes, from which a column's
-quantiles are merged when somebody asks. A window with more than `SLOTS` panes keeps its older ones merged in groups: its far end
-then moves in steps of a group, at most a sixtieth of the window, and memory does not grow with the number of panes.
+quantiles are merged when somebody asks. A window with more than `SLOTS` panes keeps all but the newest (`RECENT`) merged in
+groups: its far end then moves in steps of a group, and memory does not grow with the number of panes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from agent.window.relations import RelationsSketch
 SLOTS = 60
 """Closed panes, or groups of them, that a ring keeps: 2.3 KB per numeric column each."""
 
+RECENT = 16
+"""Panes of a long window that stay single: what just began must not be diluted by what came before."""
+
 UNSEEN = "_unseen"
 """The label of rows whose category is none of the reference's."""
 
@@ -50,6 +53,8 @@ class Window:
         Where the compared columns stand.
     starts_ns
         Wall clock at which each pane (or group of them) began, oldest first; panes without rows are left out.
+    held
+        How many panes each of them holds.
     panes
         Their figures, shape ``(panes, C)``; ``None`` where there are no rows.
     before
@@ -70,6 +75,7 @@ class Window:
     rows: int
     layout: Layout
     starts_ns: tuple[int, ...]
+    held: tuple[int, ...]
     panes: Frames | None
     before: Frames | None
     season: Frames | None
@@ -145,7 +151,7 @@ class Ring:
         self.schema = schema
         self.pane_ns = pane_ns
         self.panes = panes
-        self._group_ns = pane_ns * -(-panes // SLOTS)
+        self._group_ns = pane_ns * (1 if panes <= SLOTS else -(-(panes - RECENT) // (SLOTS - RECENT)))
         self._layout = Layout.of(schema)
         self._telling = telling(schema)
         self._slots: deque[_Slot] = deque()
@@ -177,9 +183,11 @@ class Ring:
         """Give all panes, the current one included if it has rows. Cost: 25 µs per column with 60 panes."""
         current = self._advance(now_ns)
         starts, frames = [slot.start_ns for slot in self._slots], list(self._frames)
+        held = [(slot.end_ns - slot.start_ns) // self.pane_ns for slot in self._slots]
         repeats = [slot.repeats for slot in self._slots]
         if current.rows:
             starts.append(current.start_ns)
+            held.append(1)
             frames.append(self._layout.frames(current.sketches, current.outside))
             repeats.append(current.runs.figures)
         start_ns = starts[0] if starts else current.start_ns
@@ -192,6 +200,7 @@ class Ring:
             rows=self._rows + current.rows,
             layout=self._layout,
             starts_ns=tuple(starts),
+            held=tuple(held),
             panes=stacked(frames) if frames else None,
             before=self._history.before(),
             season=self._history.same_hours(start_ns, end_ns),
@@ -269,16 +278,19 @@ class Ring:
         self._totals.add(pane)
         pane.compact()
         self._rows += pane.rows
-        if self._slots and self._slots[-1].start_ns // self._group_ns == pane.start_ns // self._group_ns:
-            older = self._slots.pop()
-            self._frames.pop()
-            pane.merge(Pane.from_bytes(older.pane, self.schema))
-            pane.start_ns = older.start_ns
-            pane.compact()
-        # msgspec's bytes hold on to the buffer they were written in, half as much again: a copy does not.
-        data = bytes(memoryview(pane.to_bytes()))
-        self._slots.append(_Slot(pane.start_ns, pane.end_ns, pane.rows, pane.runs.figures, data))
+        self._slots.append(_slot(pane))
         self._frames.append(self._figures(pane))
+        self._group(len(self._slots) - 1 - RECENT)
+
+    def _group(self, place: int) -> None:
+        """Merge the pane that is no longer recent into the group before it, if that is the same stretch of the clock."""
+        if place < 1 or self._slots[place - 1].start_ns // self._group_ns != self._slots[place].start_ns // self._group_ns:
+            return
+        group, pane = (Pane.from_bytes(self._slots[at].pane, self.schema) for at in (place - 1, place))
+        group.merge(pane)
+        group.compact()
+        self._slots[place - 1], self._frames[place - 1] = _slot(group), self._figures(group)
+        del self._slots[place], self._frames[place]
 
     def _figures(self, pane: Pane) -> Frames:
         return packed(self._layout.frames(pane.sketches, pane.outside))
@@ -296,6 +308,11 @@ class Ring:
             msgspec.structs.replace(slot, start_ns=slot.start_ns + by_ns, end_ns=slot.end_ns + by_ns) for slot in self._slots
         )
         self._history.move(by_ns)
+
+
+def _slot(pane: Pane) -> _Slot:
+    # msgspec's bytes hold on to the buffer they were written in, half as much again: a copy does not.
+    return _Slot(pane.start_ns, pane.end_ns, pane.rows, pane.runs.figures, bytes(memoryview(pane.to_bytes())))
 
 
 class _Totals:
