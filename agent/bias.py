@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from agent.batch import Batch, Checked
 from agent.config import Settings
@@ -25,8 +23,8 @@ from agent.evaluate.report import Decision, GroupReport
 from agent.evaluate.rule import Rule
 from agent.group_language import Grouping
 from agent.profile.schema import Schema
-from agent.validate.groups import Grouper, most_frequent
 from agent.validate.outcome import OutcomeTest
+from agent.validate.watched import Watched, watch
 from agent.window.layout import telling
 from agent.window.selection import Selected, Selections
 
@@ -64,40 +62,28 @@ class BiasWatch:
         self._streaks: dict[Key, Streak] = {}
         self._faults: list[GroupReport] = []
         self._outcome: OutcomeTest | None = None
-        self._groupers: list[Grouper] = []
+        self._watched: tuple[Watched, ...] = ()
         try:
             self._outcome = OutcomeTest(schema, settings.favourable)
         except ValueError as error:
-            self._refuse(settings.groups, str(error))
+            for grouping in settings.groups:
+                self._refuse(grouping, str(error))
         else:
-            self._groupers = self._understood(schema, settings.groups)
-        picked = most_frequent(self._groupers, settings.max_segments)
-        self._groups = [self._group(self._groupers[cut], place, schema) for cut, place in picked]
-        self._tables = [_table(grouper, [p for c, p in picked if c == cut]) for cut, grouper in enumerate(self._groupers)]
-        sizes = [sum(c == cut for c, _ in picked) for cut in range(len(self._groupers))]
+            self._watched = watch(settings.groups, schema, settings.max_segments, self._refuse)
+        self._groups = [group for watched in self._watched for group in self._groups_of(watched, schema)]
+        sizes = [len(watched.values) for watched in self._watched]
         panes = max(1, round(settings.window_s / settings.pane_s))
         self._selections = Selections(sizes, round(settings.pane_s * 1e9), panes, telling(schema))
         self._newest = (0, 0)
 
-    def _refuse(self, groupings: Sequence[Grouping], why: str) -> None:
-        for grouping in groupings:
-            log.error("a group can't be watched group=%s reason=%r", grouping, why)
-            name = str(grouping)
-            self._faults.append(GroupReport(name, grouping.column, "", Decision.NO_REFERENCE, why))
+    def _refuse(self, grouping: Grouping, why: str) -> None:
+        log.error("a group can't be watched group=%s reason=%r", grouping, why)
+        self._faults.append(GroupReport(str(grouping), grouping.column, "", Decision.NO_REFERENCE, why))
 
-    def _understood(self, schema: Schema, groupings: Sequence[Grouping]) -> list[Grouper]:
-        found = []
-        for grouping in groupings:
-            try:
-                found.append(Grouper(grouping, schema))
-            except ValueError as error:
-                self._refuse([grouping], str(error))
-        return found
-
-    def _group(self, grouper: Grouper, place: int, schema: Schema) -> Group:
-        grouping, value = grouper.grouping, grouper.values[place]
-        name = str(grouping) if grouping.comparison is not None else grouping.name(value)
-        return Group(name, grouping.column, value, self._training(schema, grouping, value), str(grouping))
+    def _groups_of(self, watched: Watched, schema: Schema) -> Iterator[Group]:
+        grouping = watched.grouping
+        for name, value in zip(watched.names, watched.values, strict=True):
+            yield Group(name, grouping.column, value, self._training(schema, grouping, value), str(grouping))
 
     def _training(self, schema: Schema, grouping: Grouping, value: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Give answered and selected rows of training, the group's and the others'."""
@@ -121,10 +107,7 @@ class BiasWatch:
         told = self._outcome.of(checked) if self._outcome is not None and self._groups else None
         if told is None:
             return
-        places: list[NDArray[np.int64] | None] = []
-        for grouper, table in zip(self._groupers, self._tables, strict=True):
-            groups = grouper.of(batch, checked)
-            places.append(None if groups is None else table[groups])
+        places = [watched.of(batch, checked) for watched in self._watched]
         self._selections.update(places, *told, now_ns, checked.values)
 
     def evaluate(self, now_ns: int) -> list[GroupReport]:
@@ -168,11 +151,3 @@ class BiasWatch:
 def _newest(window: Selected) -> tuple[int, int]:
     """Tell the newest rows: when their pane began, and how many it has."""
     return (window.starts_ns[-1], int(window.repeats[-1, 0])) if window.starts_ns else (0, 0)
-
-
-def _table(grouper: Grouper, watched: Sequence[int]) -> NDArray[np.int64]:
-    """Give of each of the grouper's groups its place among the watched ones; the last two are other values, and none."""
-    table = np.full(len(grouper.values) + 2, len(watched))
-    table[list(watched)] = np.arange(len(watched))
-    table[-1] = -1
-    return table

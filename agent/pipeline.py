@@ -22,9 +22,10 @@ from agent.decode.decoder import Decoder, answered
 from agent.decode.gather import Decoded
 from agent.decode.routes import LABELS, OTHER
 from agent.errors import OutriderError
+from agent.evaluate.changes import log_changes
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
-from agent.evaluate.report import BEFORE, SEASON, Decision, Report
+from agent.evaluate.report import BEFORE, SEASON, Report
 from agent.evaluate.rule import Rule
 from agent.evaluate.segments import SegmentSummary
 from agent.evaluate.tolerance import Tolerated
@@ -243,7 +244,7 @@ class Pipeline:
                 window, self.schema, self._rule, self._streaks, self.activity.violations, now_ns, self._tolerated
             )
             self.report = self._with_groups(self.report, now_ns)
-            _log_changes(before, self.report)
+            log_changes(before, self.report)
         except Exception:  # noqa: BLE001 - a statistic that fails must not end the monitor
             self._fault("evaluate")
         self._evaluate_segments(now_ns)
@@ -368,28 +369,3 @@ def _columns_only(side: Side) -> Side:
 def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
     for key, count in more.items():
         counts[key] = counts.get(key, 0) + count
-
-
-_DRIFTED = {
-    "column": "column drifted",
-    "relation": "columns go together otherwise than in training",
-    "group": "a group is favoured or disfavoured",
-}
-
-
-def _log_changes(before: Report | None, after: Report) -> None:
-    earlier, found = _named(before) if before is not None else {}, _named(after)
-    for (kind, name), (now, reason) in found.items():
-        if now is Decision.DRIFTED and earlier.get((kind, name), (Decision.OK, ""))[0] is not now:
-            log.warning("%s %s=%s reason=%r", _DRIFTED[kind], kind, name, reason)
-    for (kind, name), (was, _) in earlier.items():
-        now = found.get((kind, name), (Decision.OK, ""))[0]
-        if was is Decision.DRIFTED and now is not was:
-            log.info("no longer so: %s %s=%s decision=%s", _DRIFTED[kind], kind, name, now)
-
-
-def _named(report: Report) -> dict[tuple[str, str], tuple[Decision, str]]:
-    """Give what is decided in a report, by kind and name."""
-    found = {("column", column.name): (column.decision, column.reason) for column in report.columns}
-    found |= {("relation", " ~ ".join((one.kind, *one.columns))): (one.decision, one.reason) for one in report.relations}
-    return found | {("group", group.name): (group.decision, group.reason) for group in report.groups}

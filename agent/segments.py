@@ -8,18 +8,18 @@ send: only values that the profile knows are segments, the most frequent in trai
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.batch import Batch, Checked
 from agent.config import Settings
 from agent.errors import OutriderError
+from agent.evaluate.changes import log_changes
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
 from agent.evaluate.report import SEASON, Decision, Report
@@ -33,9 +33,11 @@ from agent.evaluate.segments import (
     without_reference,
 )
 from agent.evaluate.tolerance import Tolerated
+from agent.group_language import Grouping
 from agent.profile.schema import Schema
 from agent.profile.segments import Segments
-from agent.validate.groups import Grouper, Splitter, most_frequent
+from agent.validate.groups import Splitter
+from agent.validate.watched import Watched, watch
 from agent.window.ring import Ring
 from agent.window.state import load, save
 
@@ -74,11 +76,10 @@ class _Segment:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """One grouping, and which of its groups are watched."""
+    """One grouping, and a segment for each of its groups that are watched."""
 
-    grouper: Grouper
-    watched: NDArray[np.int64]
-    """Of each group its place among all segments, -1 where it is not watched; the last two are other values, and none."""
+    watched: Watched
+    segments: list[_Segment]
 
 
 class SegmentWatch:
@@ -103,46 +104,38 @@ class SegmentWatch:
         self.rows: dict[tuple[str, str], int] = {}
         self._splitter = Splitter(schema)
         self._min_rows = settings.min_rows
-        groupers = _groupers(schema, settings)
-        chosen = most_frequent(groupers, settings.max_segments)
-        share = settings.alpha / max(1, len(chosen))
+        chosen = watch(settings.segments, schema, settings.max_segments, _refuse)
+        share = settings.alpha / max(1, sum(len(watched.values) for watched in chosen))
         self._rule = replace(Rule.from_settings(settings), alpha=share)
-        self._segments = [self._segment(groupers[cut], place, schema, tolerated) for cut, place in chosen]
-        self._cuts = []
-        for index, grouper in enumerate(groupers):
-            watched = np.full(len(grouper.values) + 2, -1)
-            for at, (cut, place) in enumerate(chosen):
-                if cut == index:
-                    watched[place] = at
-            self._cuts.append(_Cut(grouper, watched))
+        self._cuts = [_Cut(watched, list(self._segments_of(watched, schema, tolerated))) for watched in chosen]
+        self._segments = [segment for cut in self._cuts for segment in cut.segments]
         pane_ns = round(settings.pane_s * 1e9)
         panes = max(1, round(settings.window_s / settings.pane_s))
         together = -(-panes // PANES)
         self._pane_ns, self._panes = pane_ns * together, -(-panes // together)
         self._season = SEASON in settings.against
 
-    def _segment(self, grouper: Grouper, place: int, schema: Schema, tolerated: Tolerated) -> _Segment:
-        grouping, value = grouper.grouping, grouper.values[place]
-        name = str(grouping) if grouping.comparison is not None else grouping.name(value)
+    def _segments_of(self, watched: Watched, schema: Schema, tolerated: Tolerated) -> Iterator[_Segment]:
+        grouping = watched.grouping
         known = segments_of(schema, grouping)
-        mine = segment_schema(schema, known, value)
-        rows = _training_rows(known, value)
-        own = SegmentTolerated(self._rule, mine, tolerated, coarse=is_coarse(known))
-        return _Segment(name, grouping.column, value, mine, own, _why_not(known, value, rows, self._min_rows), rows)
+        for name, value in zip(watched.names, watched.values, strict=True):
+            mine = segment_schema(schema, known, value)
+            rows = _training_rows(known, value)
+            own = SegmentTolerated(self._rule, mine, tolerated, coarse=is_coarse(known))
+            yield _Segment(name, grouping.column, value, mine, own, _why_not(known, value, rows, self._min_rows), rows)
 
     def take(self, batch: Batch, checked: Checked, now_ns: int) -> None:
         """Add the rows of a batch to their segments. Cost: per grouping as much as adding them to the whole."""
         for cut in self._cuts:
-            column = cut.grouper.grouping.column
-            groups = cut.grouper.of(batch, checked)
-            if groups is None:
+            column, size = cut.watched.grouping.column, len(cut.segments)
+            places = cut.watched.of(batch, checked)
+            if places is None:
                 self._count(column, MISSING, checked.rows)
                 continue
-            places = cut.watched[groups]
-            self._count(column, MISSING, int(np.count_nonzero(groups < 0)))
-            self._count(column, OTHER, int(np.count_nonzero((places < 0) & (groups >= 0))))
-            for at, part in self._splitter.split(checked, places, len(self._segments)):
-                segment = self._segments[at]
+            self._count(column, MISSING, int(np.count_nonzero(places < 0)))
+            self._count(column, OTHER, int(np.count_nonzero(places == size)))
+            for at, part in self._splitter.split(checked, places, size):
+                segment = cut.segments[at]
                 self._count(column, segment.value, part.rows)
                 if segment.ring is None:
                     segment.ring = self._ring(segment)
@@ -164,7 +157,7 @@ class SegmentWatch:
             before = segment.report
             report, segment.streaks = evaluate(window, segment.schema, self._rule, segment.streaks, {}, now_ns, segment.tolerated)
             segment.report = without_reference(report, segment.reason) if segment.reason else report
-            _log_changes(segment.name, before, segment.report)
+            log_changes(before, segment.report, segment.name)
 
     def report(self, name: str) -> Report | None:
         """Give a segment's newest report; ``None`` if there is no such segment, or it has had no rows yet."""
@@ -193,14 +186,8 @@ class SegmentWatch:
                 log.warning("a segment's saved state can't be used segment=%s reason=%r", segment.name, str(error))
 
 
-def _groupers(schema: Schema, settings: Settings) -> list[Grouper]:
-    found = []
-    for grouping in settings.segments:
-        try:
-            found.append(Grouper(grouping, schema))
-        except ValueError as error:
-            log.error("a segment can't be watched segment=%s reason=%r", grouping, str(error))
-    return found
+def _refuse(grouping: Grouping, why: str) -> None:
+    log.error("a segment can't be watched segment=%s reason=%r", grouping, why)
 
 
 def _training_rows(known: Segments | None, value: str) -> int:
@@ -226,13 +213,3 @@ def _summary(segment: _Segment) -> SegmentSummary:
         reason, rows = segment.reason or "no rows so far", 0
     drifted = [column.name for column in report.columns if column.decision is Decision.DRIFTED] if report is not None else []
     return SegmentSummary(segment.name, segment.column, segment.value, decision, reason, rows, segment.reference_rows, drifted)
-
-
-def _log_changes(name: str, before: Report | None, after: Report) -> None:
-    earlier: Mapping[str, Decision] = {column.name: column.decision for column in before.columns} if before is not None else {}
-    for column in after.columns:
-        was, now = earlier.get(column.name), column.decision
-        if now is Decision.DRIFTED and was is not now:
-            log.warning("column drifted in a segment segment=%s column=%s reason=%r", name, column.name, column.reason)
-        elif was is Decision.DRIFTED and was is not now:
-            log.info("column no longer drifted in a segment segment=%s column=%s decision=%s", name, column.name, now)

@@ -17,7 +17,6 @@ from agent.group_language import COMPARE, Comparison, Grouping
 from agent.profile.format import NUMERIC_TYPES
 from agent.profile.schema import ColumnSchema, Schema
 from agent.sketch.codes import Codes
-from agent.sketch.summary import CategorySummary
 
 Places = NDArray[np.int64]
 
@@ -127,32 +126,6 @@ def _sent(side: Side, name: str) -> Values | None:
     if side.positional or name not in side.names:
         return None
     return side.columns[side.names.index(name)]
-
-
-def most_frequent(groupers: Sequence[Grouper], most: int) -> list[tuple[int, int]]:
-    """Choose groups, as (place of the grouper, place of the group): those that were named one by one, then the most frequent.
-
-    Parameters
-    ----------
-    groupers
-        With their groups.
-    most
-        How many at most.
-
-    Returns
-    -------
-    list
-        In the order of the groupers, and in theirs.
-    """
-    ranked: list[tuple[float, int, int]] = []
-    for cut, grouper in enumerate(groupers):
-        if grouper.grouping.comparison is not None:
-            ranked.append((-np.inf, cut, 0))
-            continue
-        reference = grouper.column.reference
-        counts = reference.counts.tolist() if isinstance(reference, CategorySummary) else []
-        ranked += [(-count, cut, place) for place, count in enumerate(counts)]
-    return sorted((cut, place) for _, cut, place in sorted(ranked)[:most])
 
 
 class Splitter:
