@@ -7,7 +7,6 @@ training first, so that nobody can make some up. Memory: 16 bytes a group and pa
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -26,14 +25,17 @@ from agent.profile.schema import Schema
 from agent.validate.outcome import OutcomeTest
 from agent.validate.watched import Watched, watch
 from agent.window.layout import telling
+from agent.window.sealed import seal, unseal
 from agent.window.selection import Selected, Selections
 
 log = logging.getLogger("outrider.monitor")
 
 FILE = "groups.state"
 
+_KIND = "outrider-groups/3"
 
-class _State(msgspec.Struct, array_like=True, frozen=True, tag="groups/2"):
+
+class _State(msgspec.Struct, array_like=True, frozen=True):
     key: bytes
     """Of the groups and the outcome."""
     panes: bytes
@@ -120,27 +122,25 @@ class BiasWatch:
         return [*reports, *self._faults]
 
     def save(self, directory: str) -> None:
-        """Write the counts to the state directory; `OSError` if the disk does not take them."""
-        path = Path(directory) / FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}.new")
-        fresh.write_bytes(msgspec.msgpack.encode(_State(self._key(), self._selections.to_bytes(), self._streaks, self._newest)))
-        fresh.replace(path)
+        """Write the counts to the state directory; `OutriderError` if the disk does not take them."""
+        state = _State(self._key(), self._selections.to_bytes(), self._streaks, self._newest)
+        seal(Path(directory) / FILE, _KIND, msgspec.msgpack.encode(state))
 
     def take_up(self, directory: str) -> None:
         """Take up what `save` wrote; what is damaged or of other groups is said and left."""
         try:
-            state = _DECODER.decode((Path(directory) / FILE).read_bytes())
+            data = unseal(Path(directory) / FILE, _KIND)
+            if data is None:
+                return
+            state = _DECODER.decode(data)
             if state.key != self._key():
                 log.info("the saved groups are others than now; starting with none")
                 return
             self._selections.restore(state.panes)
             self._streaks = dict(state.streaks)
             self._newest = state.newest
-        except FileNotFoundError:
-            return
-        except (OSError, OutriderError, msgspec.DecodeError) as error:
-            log.warning("the saved groups can't be used reason=%r", str(error))
+        except (OutriderError, msgspec.DecodeError) as error:
+            log.warning("the saved groups can't be used; starting with none reason=%r", str(error))
 
     def _key(self) -> bytes:
         outcome = self._outcome

@@ -1,14 +1,11 @@
 """The window on disk, so that a restarted pod goes on where it stopped.
 
-One file, `FILE`: a line with the layout's version, the SHA-256 of all that follows, then MessagePack: the schema's fingerprint,
-the ring, and what the evaluation wants to remember. It is written to a file beside it, flushed to the disk and renamed, so there
-is always a whole one.
+One file, `FILE`, sealed (`agent.window.sealed`), so there is always a whole one. It is MessagePack: the schema's fingerprint, the
+ring, and what the evaluation wants to remember.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,11 +14,11 @@ import msgspec
 from agent.errors import OutriderError
 from agent.profile.schema import Schema
 from agent.window.ring import Ring
+from agent.window.sealed import seal, unseal
 
 FILE = "window.state"
 
-_MAGIC = b"outrider-state/2\n"
-_DIGEST_BYTES = 32
+_KIND = "outrider-state/2"
 
 
 class _Content(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -67,17 +64,7 @@ def save(ring: Ring, directory: str | Path, notes: bytes = b"") -> None:
         If the disk does not take it; the last state is then still there.
     """
     content = msgspec.msgpack.encode(_Content(fingerprint(ring.schema), ring.to_bytes(), notes))
-    path = Path(directory) / FILE
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(fresh, _MAGIC + sha256(content).digest() + content)
-        fresh.replace(path)
-        _flush_directory(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
-        raise OutriderError(f"{path}: can't be written: {error.strerror or error}") from error
+    seal(Path(directory) / FILE, _KIND, content)
 
 
 def load(ring: Ring, directory: str | Path) -> bytes | None:
@@ -95,12 +82,9 @@ def load(ring: Ring, directory: str | Path) -> bytes | None:
         with panes of another length. The ring is then as it was.
     """
     path = Path(directory) / FILE
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    data = unseal(path, _KIND)
+    if data is None:
         return None
-    except OSError as error:
-        raise OutriderError(f"{path}: can't be read: {error.strerror or error}") from error
     try:
         content = _content_of(data, ring.schema)
         ring.restore(content.ring)
@@ -110,31 +94,10 @@ def load(ring: Ring, directory: str | Path) -> bytes | None:
 
 
 def _content_of(data: bytes, schema: Schema) -> _Content:
-    if not data.startswith(_MAGIC):
-        raise OutriderError("is not a state of this version of Outrider")
-    start = len(_MAGIC) + _DIGEST_BYTES
-    content = data[start:]
-    if sha256(content).digest() != data[len(_MAGIC) : start]:
-        raise OutriderError(f"is damaged: the checksum does not fit its {len(data)} bytes")
     try:
-        state = _DECODER.decode(content)
+        state = _DECODER.decode(data)
     except msgspec.DecodeError as error:
         raise OutriderError(f"is not a state: {error}") from error
     if state.fingerprint != fingerprint(schema):
         raise OutriderError("belongs to another profile")
     return state
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -307,14 +309,60 @@ def test_evaluations_without_new_rows_do_not_count(tmp_path: Path) -> None:
         assert reports(monitor)["gender=f"].decision is Decision.SUSPECT
 
 
-@pytest.mark.parametrize("damage", [b"x", b""])
-def test_damaged_counts_are_left(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: b"", "is not a state of this version of Outrider"),
+        (lambda data: b"x", "is not a state of this version of Outrider"),
+        (lambda data: data[data.index(b"\n") + 33 :], "is not a state of this version of Outrider"),
+        (lambda data: data[:-1], "is damaged"),
+        (lambda data: data[:-9] + bytes((data[-9] ^ 1,)) + data[-8:], "is damaged"),
+        (lambda data: data[:18] + sha256(b"\xc0").digest() + b"\xc0", "array"),
+    ],
+    ids=["empty", "short", "without a seal", "cut", "one bit", "other content"],
+)
+def test_damaged_counts_are_left(
+    tmp_path: Path, damage: Callable[[bytes], bytes], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("outrider").propagate = True
     known = schema()
     run(pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path)), 2)
-    (tmp_path / "groups.state").write_bytes(damage)
+    path = tmp_path / "groups.state"
+    path.write_bytes(damage(path.read_bytes()))
     second = pipeline("gender", known, OUTRIDER_STATE_DIR=str(tmp_path))
+    said = [record.getMessage() for record in caplog.records if "saved groups" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith("the saved groups can't be used; starting with none reason=")
+    assert reason in said[0]
     second.tick(START + 2 * SECOND)
     assert reports(second)["gender=f"].rows == 0
+
+
+def test_counts_that_can_not_be_read_are_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("outrider").propagate = True
+    (tmp_path / "groups.state").mkdir()
+    pipeline("gender", OUTRIDER_STATE_DIR=str(tmp_path))
+    assert "groups.state: can't be read" in caplog.text
+
+
+def test_a_failed_save_leaves_the_last_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = pipeline("gender", OUTRIDER_STATE_DIR=str(tmp_path))
+    run(monitor, 2)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    flushed: list[int] = []
+
+    def disk_full_after_the_window(handle: int) -> None:
+        flushed.append(handle)
+        if len(flushed) > 2:  # the window's file and its folder
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", disk_full_after_the_window)
+    monitor.take([call(rows(300, 1))], START + 2 * SECOND)
+    monitor.tick(START + 3 * SECOND)
+    assert monitor.activity.faults == {"state": 1}
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(after) == {"groups.state", "window.state"}
+    assert [name for name in after if after[name] != before[name]] == ["window.state"]
 
 
 def test_counts_of_other_groups_are_left(tmp_path: Path) -> None:
