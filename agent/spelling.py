@@ -247,9 +247,11 @@ def show(type: str, value: Any) -> str:
         case "routes" | "thresholds":
             return "; ".join(map(str, value))
         case "duration":
-            return _in_units(value, {"d": 86400, "h": 3600, "m": 60, "s": 1}) or f"{1000 * value:g}ms"
+            found = in_units(value, {"d": 86400, "h": 3600, "m": 60, "s": 1})
+            return f"{found[0]}{found[1]}" if found else f"{1000 * value:.12g}ms"
         case "size":
-            return _in_units(value, {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}) or str(value)
+            found = in_units(value, {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10})
+            return f"{found[0]}{found[1]}" if found else str(value)
         case "switch":
             return "on" if value else "off"
     if type in LISTS:
@@ -265,6 +267,19 @@ LISTS = frozenset(("host:port, ...", "URL, ...", "check, ...", "reference, ...",
 """Types of settings that take several values."""
 
 
-def _in_units(value: float, units: Mapping[str, int]) -> str:
-    """Write a value in the largest unit that divides it; empty if none does."""
-    return next((f"{value // size:g}{unit}" for unit, size in units.items() if value >= size and value % size == 0), "")
+def in_units(value: float, units: Mapping[str, int]) -> tuple[int, str] | None:
+    """Give a value exactly, in the largest unit that divides it, and that unit; ``None`` if none does.
+
+    Parameters
+    ----------
+    value
+        From 0 up.
+    units
+        Sizes by name, the largest first.
+
+    Examples
+    --------
+    >>> in_units(5400.0, {"h": 3600, "min": 60, "s": 1}), in_units(0.5, {"s": 1})
+    ((90, 'min'), None)
+    """
+    return next(((int(value // size), unit) for unit, size in units.items() if value >= size and value % size == 0), None)

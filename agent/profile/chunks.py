@@ -20,6 +20,7 @@ from agent.errors import OutriderError
 from agent.profile.format import ChunkColumn, ChunkTable, ColumnProfile, Numeric, Profile
 from agent.profile.packing import deflate, from_planes, inflate, to_planes
 from agent.sketch.wire import pack_counts, unpack_counts
+from agent.spelling import in_units
 
 ENOUGH = 6
 """With fewer chunks, nobody can tell chance from habit (NannyML warns below six)."""
@@ -207,16 +208,15 @@ def describe(table: ChunkTable) -> str:
 
 
 def length_of(table: ChunkTable) -> str:
-    """Say in words how long a chunk is.
+    """Say in words how long a chunk is, exactly; `agent.evaluate.reason.duration` rounds.
 
     >>> length_of(ChunkTable("time", 5400.0, 1, [0], [1], [])), length_of(ChunkTable("rows", 5000.0, 1, [0], [1], []))
     ('90 min', '5,000 rows')
     """
     if table.kind == ROWS:
         return f"{table.length:,.0f} rows"
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    size, unit = next((each for each in units if table.length % each[0] == 0), (1, "s"))
-    return f"{table.length / size:,g} {unit}"
+    found = in_units(table.length, {"d": 86_400, "h": 3_600, "min": 60, "s": 1})
+    return f"{found[0]:,} {found[1]}" if found else f"{table.length:,.12g} s"
 
 
 def doubt(table: ChunkTable | None) -> str | None:

@@ -152,6 +152,14 @@ def test_the_effective_values_are_shown() -> None:
     assert shown["OUTRIDER_ROUTES"] == "/a inputs=$.x"
 
 
+@pytest.mark.parametrize("text", ["1234567s", "1000001s", "1234567.5ms", "90s", "250ms", "36h"])
+def test_durations_are_shown_exactly_and_can_be_read_again(text: str) -> None:
+    settings = load({"OUTRIDER_IDLE_TIMEOUT": text})
+    shown = {setting.name: value for setting, value in describe(settings)}["OUTRIDER_IDLE_TIMEOUT"]
+    assert shown == text
+    assert load({"OUTRIDER_IDLE_TIMEOUT": shown}) == settings
+
+
 def test_what_is_shown_can_be_set() -> None:
     shown = {setting.name: value for setting, value in describe(load({}))}
     assert load(shown) == load({})

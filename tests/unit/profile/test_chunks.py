@@ -141,7 +141,13 @@ def test_words_for_a_table() -> None:
     assert describe(table) == "240 chunks of 1 h, 2 of them kept, with 980 to 1,030 rows each; 12 rows have no time"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(86_400.0, "1 d"), (7_200.0, "2 h"), (90.0, "90 s"), (0.5, "0.5 s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (86_400.0, "1 d"), (7_200.0, "2 h"), (5_400.0, "90 min"), (90.0, "90 s"), (0.5, "0.5 s"), (86_399.0, "86,399 s"),
+        (1_234_567.0, "1,234,567 s"), (1_234_567.5, "1,234,567.5 s"),
+    ],
+)  # fmt: skip
 def test_words_for_a_length(seconds: float, text: str) -> None:
     assert length_of(ChunkTable("time", seconds, 1, [0], [1], [])) == text
 
