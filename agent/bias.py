@@ -41,7 +41,7 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     panes: bytes
     streaks: dict[Key, Streak]
     newest: tuple[int, int]
-    """As `Streaks.newest`."""
+    """Of the last evaluation's newest pane: when it began, and its rows. What is the same again is no new evidence."""
 
 
 _DECODER = msgspec.msgpack.Decoder(_State)

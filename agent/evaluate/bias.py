@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agent.evaluate.decide import NO_STREAK, Key, Streak, Strongest, step, strongest, verdict, worst
+from agent.evaluate.decide import NO_STREAK, RANK, Key, Streak, Strongest, step, strongest, verdict, worst
 from agent.evaluate.reason import duration
 from agent.evaluate.report import TRAINING, Decision, GapReport, GroupReport
 from agent.evaluate.rule import CALM, LIKELY, Rule
@@ -34,8 +34,6 @@ Away = Callable[[Interval], tuple[Floats, Floats]]
 """Gives how far a gap is from parity, and how far it is at least."""
 
 DIFFERENCE, RATIO = "parity_difference", "impact_ratio"
-
-_RANK = {decision: rank for rank, decision in enumerate(Decision)}
 
 SHOWN = 0.05
 """The error of the intervals that people read."""
@@ -158,7 +156,7 @@ def evaluate_bias(
             decision, after = step(kept.get(key, NO_STREAK), rule, decidable=decidable, exceeds=exceeds, calm=calm, fresh=fresh)
             kept[key] = after
             gaps[name] = _gap(name, thing, place, decision, after, tolerance, spans)
-        leads = max(found, key=lambda name: (_RANK[gaps[name].decision], name == DIFFERENCE))
+        leads = max(found, key=lambda name: (RANK[gaps[name].decision], name == DIFFERENCE))
         length = int(found[leads].strongest.place[place])
         stretch = _Stretch(ends[length, place], effective[-1, place, :, 0], spans[length], newest=length < len(taken) - 1)
         reports.append(_report(group, ends[-1, place].tolist(), gaps[DIFFERENCE], gaps[RATIO], rule, stretch))

@@ -78,35 +78,29 @@ class ColumnReports:
         family, effect, strongest = finding.family, finding.effect, finding.strongest
         best = strongest.place
         columns = np.arange(len(best))
-        value, lower, rows = (array[best, columns].tolist() for array in (effect.value, effect.lower, effect.rows))
-        p_value = effect.p_value[best, columns].tolist() if effect.p_value is not None else [None] * len(best)
         skipped = len(self._spans) - len(effect.value)  # some references are only compared with the whole window
-        lengths, thresholds = best.tolist(), family.thresholds.tolist()
-        flags = (strongest.decidable.tolist(), finding.verdict.exceeds.tolist(), finding.verdict.calm.tolist())
-        for column, (decidable, exceeds, calm) in enumerate(zip(*flags, strict=True)):
-            if value[column] != value[column]:
+        name, against, spans = family.statistic.name, family.against, self._spans
+        told = zip(
+            family.places,
+            *(array[best, columns].tolist() for array in (effect.value, effect.lower, effect.rows.astype(np.int64))),
+            _or_none(effect.p_value[best, columns] if effect.p_value is not None else np.full(len(best), np.nan)),
+            _or_none(np.where(np.isfinite(family.thresholds), family.thresholds, np.nan)),
+            (best + skipped).tolist(),
+            *(flags.tolist() for flags in (strongest.decidable, finding.verdict.exceeds, finding.verdict.calm)),
+            strict=True,
+        )
+        for place, value, lower, rows, p_value, threshold, length, decidable, exceeds, calm in told:
+            if value != value:  # noqa: PLR0124 - undefined
                 continue
-            place = family.places[column]
-            key = (family.against, self._columns[place].name, family.statistic.name)
+            key = (against, self._columns[place].name, name)
             before = streaks.get(key, NO_STREAK)
             decision, after = step(before, self._rule, decidable=decidable, exceeds=exceeds, calm=calm)
             if after is not before:
                 streaks[key] = after
-            threshold = thresholds[column]
-            score = Score(
-                statistic=family.statistic.name,
-                against=family.against,
-                value=value[column],
-                lower=lower[column],
-                threshold=threshold if math.isfinite(threshold) else None,
-                decision=decision,
-                streak=after.run,
-                rows=int(rows[column]),
-                span_s=self._spans[lengths[column] + skipped],
-                p_value=p_value[column] if p_value[column] == p_value[column] else None,
-            )
+            span_s = spans[length]
+            score = Score(name, against, value, lower, threshold, decision, after.run, rows, span_s, p_value)
             self._scores[place].append(score)
-            self._lengths[place].append(lengths[column] + skipped)
+            self._lengths[place].append(length)
 
     def result(self) -> list[ColumnReport]:
         """Give the reports, in the order of the schema's columns."""
@@ -200,6 +194,10 @@ def _facts_of_summary(summary: Summary | None, median: float) -> Facts | None:
 def _distance(scores: Sequence[Score], reference: NumericSummary) -> float | None:
     apart = next((score.value for score in scores if (score.statistic, score.against) == ("wasserstein", TRAINING)), None)
     return None if apart is None else _finite(apart * math.sqrt(max(0.0, reference.variance)))
+
+
+def _or_none(numbers: NDArray[np.float64]) -> list[float | None]:
+    return [number if number == number else None for number in numbers.tolist()]  # noqa: PLR0124 - NaN
 
 
 def _share(count: int, rows: int) -> float | None:

@@ -13,7 +13,8 @@ from agent.evaluate.report import Decision
 from agent.evaluate.rule import CALM, QUARTER, STILL, Rule
 from agent.stats.drift.effect import Effect
 
-_ORDER = {decision: rank for rank, decision in enumerate(Decision)}
+RANK = {decision: rank for rank, decision in enumerate(Decision)}
+"""The more alarming, the higher."""
 
 Key = tuple[str, str, str]
 """What is compared with, the column, the statistic."""
@@ -135,8 +136,8 @@ def step(
 
     It is raised after `Rule.consecutive` evaluations in a row that exceed the tolerance, and it ends after as many that are
     calm. Where there are too few rows to decide everything stays as it was: a quiet night is no evidence of recovery, nor of
-    drift, and nobody should be woken twice by the same one. So it does where no row came since the last evaluation (`fresh`): the
-    same rows do not count twice.
+    drift, and nobody should be woken twice by the same one. So it does where it is not `fresh`: no row came since the last
+    evaluation. That is for groups (`agent.evaluate.bias`), of which the same rows must not count twice.
 
     Examples
     --------
@@ -168,4 +169,4 @@ def worst(decisions: Iterable[Decision]) -> Decision:
     >>> worst([Decision.OK, Decision.SUSPECT, Decision.INSUFFICIENT])
     <Decision.SUSPECT: 'suspect'>
     """
-    return max(decisions, key=_ORDER.__getitem__, default=Decision.NO_REFERENCE)
+    return max(decisions, key=RANK.__getitem__, default=Decision.NO_REFERENCE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence, Set
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -114,25 +115,23 @@ class _Again:
     def pair(self, score: PairScore) -> Callable[[int], float]:
         names = self._reference.names
         i, j = names.index(score.left), names.index(score.right)
-
-        def moved(stretch: int) -> float:
-            now = correlation_of(self._frame.moments)
-            value = correlation_change(now, self._reference.correlation, LIKELY, self._spread).value
-            return math.copysign(1.0, score.value) * float(value[stretch, i, j])
-
-        return moved
+        return lambda stretch: math.copysign(1.0, score.value) * float(self._correlations[stretch, i, j])
 
     def feature(self, score: FeatureScore) -> Callable[[int], float]:
         place = self._reference.features.names.index(score.feature)
-
-        def moved(stretch: int) -> float:
-            value = association_change(self._frame.tables, self._reference.relevance, LIKELY, self._spread).value
-            return math.copysign(1.0, score.value) * float(value[stretch, place])
-
-        return moved
+        return lambda stretch: math.copysign(1.0, score.value) * float(self._associations[stretch, place])
 
     def whole(self, stretch: int) -> float:
         return float(mmd(self._frame.fourier, self._reference.fourier, LIKELY, self._spread).lower[stretch])
+
+    @cached_property
+    def _correlations(self) -> Floats:
+        now = correlation_of(self._frame.moments)
+        return correlation_change(now, self._reference.correlation, LIKELY, self._spread).value
+
+    @cached_property
+    def _associations(self) -> Floats:
+        return association_change(self._frame.tables, self._reference.relevance, LIKELY, self._spread).value
 
 
 def _report(
@@ -191,9 +190,9 @@ def _with_reason(report: RelationReport) -> RelationReport:
     return msgspec.structs.replace(report, reason=words)
 
 
-def _settle(streaks: dict[Key, Streak], seen: Iterable[Key], rule: Rule) -> None:
+def _settle(streaks: dict[Key, Streak], seen: Set[Key], rule: Rule) -> None:
     """Bring up to date what moved before and is not among the strongest any more: it is calm."""
-    for key in [key for key in streaks if key[2] in KINDS and key not in set(seen)]:
+    for key in [key for key in streaks if key[2] in KINDS and key not in seen]:
         streaks[key] = step(streaks[key], rule, decidable=True, exceeds=False, calm=True)[1]
 
 

@@ -69,13 +69,12 @@ def search(families: Sequence[Family], rule: Rule, looked: Sequence[Stretch]) ->
     """
     panes = [stretch.panes for stretch in looked]
     scores = len(panes) * sum(int(np.isfinite(family.thresholds).sum()) for family in families)
+    freedoms = [family.statistic.freedom(family.view) for family in families]
     found = 1
     findings: list[Finding] = []
     for _ in range(_ROUNDS):
-        findings = [
-            _finding(family, (1 - SHARE) * rule.levels(scores, panes, found, family.statistic.freedom(family.view)), rule)
-            for family in families
-        ]
+        levels = {each: (1 - SHARE) * rule.levels(scores, panes, found, each) for each in set(freedoms)}
+        findings = [_finding(family, levels[each], rule) for family, each in zip(families, freedoms, strict=True)]
         exceeding = sum(int(finding.verdict.exceeds.sum()) for finding in findings)
         if exceeding <= found:
             break

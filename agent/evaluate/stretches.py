@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 LONG = 64
 """Panes from which on stretches grow by half: what only they can prove waits too long for twice as many."""
 

@@ -133,8 +133,8 @@ class CrossMoments:
         half = size * (size + 1) // 2
         layout = [("<f4", size), ("<f4", half), ("<f2", half), ("<f2", size * size), ("<f2", size * size)]
         rows, (sums, products, squares, thirds, cubes) = unpack(data, TAG, layout)
-        moments = cls(size)
-        moments.rows, moments._sums = rows, sums
+        moments = cls.__new__(cls)  # without the zeros, which take as long as the rest
+        moments.size, moments.rows, moments._sums = size, rows, sums
         moments._products = _symmetric(products, size)
         moments._squares = _symmetric(squares * rows, size)
         moments._thirds = thirds.reshape(size, size) * rows
