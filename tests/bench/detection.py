@@ -8,13 +8,14 @@ they take on two cores that have nothing else to do:
 
 - ``false_pages``: 20 minutes; with ``--seconds 100`` more than two hours, which is what it takes to be sure of a rate of one page
   in 1,000 column-days. ``--volumes 1000`` for one volume only.
-- ``power``: half an hour, of which alibi-detect's online detectors take the half and Outrider a quarter. With
-  ``--results FOLDER`` each method's results are kept, and a bench that was stopped goes on; whoever changes a method removes its
-  files there.
+- ``power``: two hours, of which alibi-detect's online detectors take the half.
 - ``real``: two minutes.
 - ``cost``: seconds; alone, since the machine's caches are part of it.
 
-``--quick`` is for whoever changes this bench: its figures say little. Exit codes: 0 with every figure reached, 1 with some not.
+With ``--results FOLDER`` what was measured is kept, and a bench that was stopped goes on; whoever changes a method removes its
+files there. ``--quick`` is for whoever changes this bench: its figures say little.
+
+Exit codes: 0 with every figure reached, 1 with some not.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ def false_pages(ways: list[Way], options: argparse.Namespace) -> bool:
     for reason in missing:
         print(reason)
     volumes = options.volumes or (pages.VOLUMES[:3] if options.quick else pages.VOLUMES)
-    windows, seconds = (20, 2.0) if options.quick else (pages.WINDOWS, options.seconds)
+    effort = pages.Effort(20, 2.0) if options.quick else pages.Effort(options.windows, options.seconds, options.results)
     ways = [way for way in ways if way.name not in ONLINE]
-    return pages.run(ways, found, volumes, windows, seconds)
+    return pages.run(ways, found, volumes, effort)
 
 
 def rows_until_flagged(ways: list[Way], options: argparse.Namespace) -> bool:
@@ -67,8 +68,11 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", metavar="METHOD", help="of " + ", ".join(way.name for way in WAYS))
     parser.add_argument("--volumes", nargs="*", type=int, metavar="ROWS", help="rows a window")
     parser.add_argument("--seconds", type=float, default=12.0, help="of a peer on one stream; Outrider has six times as many")
-    parser.add_argument("--runs", type=int, default=20, help="of power: stationary ones, and with each change")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="of power: what is there is not measured again")
+    parser.add_argument("--windows", type=int, default=pages.WINDOWS, help="of false_pages: windows of an hour, at most")
+    parser.add_argument("--runs", type=int, default=40, help="of power: stationary ones, and with each change")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="of false_pages and power: what is there is not measured again"
+    )
     options = parser.parse_args()
     if unknown := set(options.parts) - set(RUN):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

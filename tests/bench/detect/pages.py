@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
@@ -111,36 +113,65 @@ def measure(way: Way, blocks: Sequence[Block], kind: str, volume: int, count: in
         return Pages(int(counts.sum()), float(flags.mean()), done, len(shown), names)
 
 
-def run(ways: Sequence[Way], blocks: Sequence[Block], volumes: Sequence[int], count: int, budget_s: float) -> bool:
+@dataclass(frozen=True)
+class Effort:
+    """How many windows, for how many seconds a peer, and where results are kept so that a bench that was stopped goes on."""
+
+    windows: int
+    seconds: float
+    folder: Path | None = None
+
+
+def run(ways: Sequence[Way], blocks: Sequence[Block], volumes: Sequence[int], effort: Effort) -> bool:
     """Measure and print; give whether the figure was reached everywhere."""
     print(f"False pages per 1,000 column-days, {len(columns(blocks))} columns, windows of an hour, default settings")
     print("in brackets: windows, and the share of time that a column was flagged\n")
     reached = True
     missing: dict[str, str] = {}
+    ours: list[Pages] = []
+    cells: dict[tuple[str, str], list[str]] = {(kind, way.name): [] for kind in KINDS for way in ways}
+    tasks = [(kind, volume, way) for kind in KINDS for volume in volumes for way in ways]
+
+    def one(task: tuple[str, int, Way]) -> Pages | UnavailableError:
+        try:
+            return _kept(*task, blocks, effort)
+        except UnavailableError as reason:
+            return reason
+
+    with ThreadPoolExecutor(2) as pool:
+        for (kind, volume, way), found in zip(tasks, pool.map(one, tasks), strict=True):
+            if isinstance(found, UnavailableError):
+                missing[f"{way.name}, {volume:,} rows"] = str(found)
+                cells[kind, way.name].append("-")
+                continue
+            cells[kind, way.name].append(f"{found.rate:,.1f} ({found.windows:,}; {found.flagged:.1%})")
+            if way.name == OUTRIDER:
+                reached &= _say(kind, volume, found)
+                ours.append(found)
     for kind in KINDS:
-        cells: dict[str, list[str]] = {way.name: [] for way in ways}
-        for volume in volumes:
-
-            def one(way: Way, kind: str = kind, volume: int = volume) -> Pages | UnavailableError:
-                try:
-                    return measure(way, blocks, kind, volume, count, budget_s * (OUTRIDER_SHARE if way.name == OUTRIDER else 1))
-                except UnavailableError as reason:
-                    return reason
-
-            with ThreadPoolExecutor(2) as pool:
-                results = list(pool.map(one, ways))
-            for way, found in zip(ways, results, strict=True):
-                if isinstance(found, UnavailableError):
-                    missing[f"{way.name}, {volume:,} rows"] = str(found)
-                    cells[way.name].append("-")
-                    continue
-                cells[way.name].append(f"{found.rate:,.1f} ({found.windows:,}; {found.flagged:.1%})")
-                if way.name == OUTRIDER:
-                    reached &= _say(kind, volume, found)
-        _print(kind, volumes, cells)
+        _print(kind, volumes, {way.name: cells[kind, way.name] for way in ways})
+    if ours:
+        every = Pages(sum(each.pages for each in ours), 0.0, sum(each.windows for each in ours), ours[0].columns, ())
+        print(
+            f"Outrider in all: {every.pages} pages over {every.column_days:,.0f} column-days, at most {every.rate_at_most:.2f} "
+            "per 1,000 with 95 % confidence"
+        )
     for name, why in missing.items():
         print(f"left out: {name}: {why}")
     return reached and not any(name.startswith(OUTRIDER) for name in missing)
+
+
+def _kept(kind: str, volume: int, way: Way, blocks: Sequence[Block], effort: Effort) -> Pages:
+    name = f"pages {way.name} {kind} {volume} {effort.windows} {effort.seconds:g}.json"
+    path = effort.folder / name if effort.folder else None
+    if path is not None and path.is_file():
+        return msgspec.json.decode(path.read_bytes(), type=Pages)
+    seconds = effort.seconds * (OUTRIDER_SHARE if way.name == OUTRIDER else 1)
+    found = measure(way, blocks, kind, volume, effort.windows, seconds)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(found))
+    return found
 
 
 def _say(kind: str, volume: int, found: Pages) -> bool:

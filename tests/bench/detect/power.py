@@ -176,10 +176,17 @@ def run(ways: Sequence[Way], windows: Sequence[int], effort: Effort) -> bool:
                 results.append(found)
     print("Rows until a change is flagged: median over the runs, and the share of the runs in which it was flagged within")
     print(f"{AFTER:,} rows; * is the best peer. {effort.changed} runs of each change. False alarms: the share of stationary")
-    print(f"runs of {RUN_ROWS:,} rows with any alarm, of {effort.stationary}; thresholds are those of at most {RATE:.0%}.\n")
+    print(f"runs of {RUN_ROWS:,} rows with any alarm, of {effort.stationary}; thresholds are those of at most {RATE:.0%}.")
+    print(f"Outrider decides after one evaluation, with tolerances near 0 and without {_switched_off()}.\n")
     best = {change: _best(change, results) for change in CHANGES}
     _print(results, best)
     return _compare(results, best)
+
+
+def _switched_off() -> str:
+    from tests.bench.detect.outrider import REDUNDANT  # noqa: PLC0415 - as in `_settings`
+
+    return ", ".join(name.lower() for name in REDUNDANT)
 
 
 def _kept(way: Way, window: int, effort: Effort) -> Power:
