@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from agent import spelling
-from agent.batch import NOTHING, Batch, Side
+from agent.batch import NOTHING, OUT_OF_RANGE, Batch, Side
 from agent.config import SETTINGS, load
 from agent.evaluate.rule import RELATIONS
 from agent.pipeline import Pipeline
@@ -22,6 +22,8 @@ from tests.bench.detect.worker import Flags, Matrix, Method, objects, serve
 
 PANE_NS = 60_000_000_000
 PANES = 60
+SCHEMA = "schema"
+"""The output for rows that broke the schema."""
 
 
 REDUNDANT = ("JS", "HELLINGER", "TOTAL_VARIATION", "CRAMER_VON_MISES", "WASSERSTEIN", "L_INFINITY", "ASSOCIATION")
@@ -75,6 +77,11 @@ class Agent:
         moved = {relation.kind for relation in report.relations if relation.decision == "drifted"}
         return [*(column.decision == "drifted" for column in report.columns), *(kind in moved for kind in RELATIONS)]
 
+    def breaks_schema(self) -> bool:
+        """Tell whether rows broke the schema in a way that no row of training did; numbers beyond its range come by chance."""
+        report = self._pipeline.report
+        return report is not None and any(set(column.violations) - {OUT_OF_RANGE} for column in report.columns)
+
     def end_pane(self) -> None:
         """End the pane without a look."""
         self._now_ns += PANE_NS
@@ -104,18 +111,18 @@ class Outrider(Method):
         profile = build(data, categorical=categorical, numeric=numeric, chunk=str(options.get("chunk", "")))
         self._schema = schema_of(profile)
         self._agent = self._new(PANES)
-        self.outputs = self._agent.outputs
+        self.outputs = (*self._agent.outputs, SCHEMA)
 
     def flags(self, rows: Matrix, window: int) -> Flags:
         looks = []
         for start in range(0, rows.shape[1] - window + 1, window):
             for pane in np.array_split(rows[:, start : start + window], PANES, axis=1):
                 self._agent.feed(pane)
-                looks.append(self._agent.evaluate())
+                looks.append([*self._agent.evaluate(), False])  # what breaks the schema is counted, and pages nobody
         return np.array(looks, dtype=bool)
 
     def statistics(self, rows: Matrix, window: int, stop: Matrix | None = None, unseen: int = 0) -> Matrix:
-        """Give 1.0 where it calls an output drifted and 0.0 elsewhere: its own decision is what is calibrated."""
+        """Give 1.0 where it calls an output drifted, or the schema is broken, and 0.0 elsewhere: its own word is calibrated."""
         pane = self.looks_at(window)
         agent = self._new(max(1, window // pane))
         looks = []
@@ -125,7 +132,7 @@ class Outrider(Method):
                 agent.end_pane()
                 looks.append([False] * len(self.outputs))
                 continue
-            looks.append(agent.evaluate())
+            looks.append([*agent.evaluate(), agent.breaks_schema()])
             if stop is not None and any(looks[-1]):
                 break
         return np.array(looks, dtype=np.float64)
