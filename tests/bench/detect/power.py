@@ -4,8 +4,8 @@ Every method is first run over stationary runs of 30,000 rows. A peer's threshol
 alarm in any output, for each of its window sizes separately. Outrider has no thresholds on its statistics: its error is a
 setting, and of `ALPHAS` it gets the largest that keeps to the same rate. The question here is whether anything changed, not
 whether it matters, so its tolerances are near 0, it decides after one evaluation instead of three in a row, and it looks every 25
-rows over a window of 12,800; what it counts as breaking the schema (nulls where training had none) is a flag, as it is with a peer
-whose threshold is that of training; statistics that say the same as others are off (`tests.bench.detect.outrider.REDUNDANT`).
+rows over a window of 12,800. Statistics that say the same as others are off (`tests.bench.detect.outrider.REDUNDANT`). What it
+counts as breaking the schema (nulls where training had none) is a flag, as with a peer whose threshold is that of training.
 
 Then come runs with a change at a moment that the windows don't know of. What comes before it is not judged, but whatever has
 a memory has seen it.

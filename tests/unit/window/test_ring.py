@@ -10,7 +10,7 @@ from agent.errors import OutriderError
 from agent.profile.schema import Schema
 from agent.sketch.summary import CategorySummary, NumericSummary
 from agent.window.pane import Pane
-from agent.window.ring import SLOTS, Ring
+from agent.window.ring import RECENT, SLOTS, Ring
 
 Batches = Callable[..., Checked]
 
@@ -174,9 +174,23 @@ def test_a_long_window_keeps_its_old_panes_in_groups(schema: Schema, batch: Batc
         ring.update(batch(10, seed=minute), NOON + minute * MINUTE)
     assert len(ring._slots) <= SLOTS + 2
     window = ring.window(NOON + (2 * panes - 1) * MINUTE)
-    assert 10 * panes <= window.rows < 10 * (panes + panes // SLOTS)
+    assert 10 * panes <= window.rows < 10 * (panes + max(window.held))
     assert (window.end_ns - window.start_ns) // MINUTE == window.rows // 10 - 1
     assert total_rows(ring) == 20 * panes
+
+
+def test_the_newest_panes_of_a_long_window_stay_single(schema: Schema, batch: Batches) -> None:
+    panes = 10 * SLOTS
+    ring = Ring(schema, MINUTE, panes)
+    for minute in range(2 * panes):
+        ring.update(batch(10, seed=minute), NOON + minute * MINUTE)
+    window = ring.window(NOON + (2 * panes - 1) * MINUTE)
+    assert window.held[-RECENT:] == (1,) * RECENT
+    assert min(window.held[1 : -RECENT - 1]) > 1
+    assert window.panes is not None
+    assert (10 * np.array(window.held)).tolist() == window.panes.numeric.rows[:, 0].tolist()
+    starts = [NOON // MINUTE + 2 * panes - sum(window.held[at:]) for at in range(len(window.held))]
+    assert [start_ns // MINUTE for start_ns in window.starts_ns] == starts
 
 
 def test_empty_panes_take_no_room(ring: Ring, batch: Batches) -> None:
