@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from agent.evaluate.decide import NO_STREAK, RANK, Key, Streak, Strongest, step, strongest, verdict, worst
 from agent.evaluate.reason import duration
+from agent.evaluate.repetition import repetition
 from agent.evaluate.report import TRAINING, Decision, GapReport, GroupReport
 from agent.evaluate.rule import CALM, LIKELY, Rule
 from agent.evaluate.stretches import stretches
@@ -139,7 +140,7 @@ def evaluate_bias(
     looked = stretches(starts_ns, now_ns, [1] * len(counts))
     taken, spans = [stretch.taken for stretch in looked], [stretch.span_s for stretch in looked]
     ends = np.cumsum(counts[::-1], axis=0)[np.array(taken) - 1]
-    effective = ends / np.maximum(_spread(counts), _repeated(repeats, taken)[:, None, None])[..., None]
+    effective = ends / np.maximum(_spread(counts), repetition(repeats, taken)[:, None, None])[..., None]
     level = rule.levels(2 * len(taken) * len(groups), [stretch.panes for stretch in looked])[:, None]
     limit = -math.log(tolerance.ratio) if tolerance.ratio > 0 else math.inf
     found = {
@@ -169,16 +170,6 @@ def _spread(counts: NDArray[np.int64]) -> Floats:
     chosen = counts[..., 1]
     cells = np.stack((chosen, counts[..., 0] - chosen), axis=-1).reshape(panes, 2 * many, 2)
     return overdispersion(cells).reshape(many, 2)
-
-
-def _repeated(repeats: NDArray[np.int64], taken: Sequence[int]) -> Floats:
-    """Give how many rows say as much as one because they come several times in a row, by length of the window, shape ``(S,)``.
-
-    One row for ever says nothing of how its group fares, so unlike that of columns it has no floor but one row in all.
-    """
-    rows, squares, _ = np.cumsum(repeats[::-1], axis=0)[np.array(taken) - 1].T.astype(np.float64)
-    some = np.maximum(rows, 1.0)
-    return np.asarray(np.clip(squares / some, 1.0, some))
 
 
 def _away(interval: Interval) -> tuple[Floats, Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from agent.evaluate.columns import ColumnReports
 from agent.evaluate.decide import Key, Streak, Streaks, worst
 from agent.evaluate.relations import relate
+from agent.evaluate.repetition import repetition
 from agent.evaluate.report import BEFORE, SEASON, TRAINING, RelationReport, Report
 from agent.evaluate.rule import Rule
 from agent.evaluate.search import Family, search
@@ -71,7 +72,7 @@ def evaluate(
     if schema is not None and tolerated is not None and window.panes is not None:
         looked = stretches(window.starts_ns, window.end_ns, window.held)
         taken = [stretch.taken for stretch in looked]
-        repeated = _repeated(window, taken)
+        repeated = np.ones(len(taken)) if window.repeats is None else repetition(window.repeats, taken, STUCK_PANE)
         spread = _spread(window, window.panes, repeated)
         current = suffixes(window.panes, taken)
         families = _families(window, current, spread, rule, tolerated)
@@ -93,21 +94,6 @@ def evaluate(
         relations=relations,
     )
     return report, Streaks(evaluation, {key: streak for key, streak in scores.items() if streak.run or streak.raised})
-
-
-def _repeated(window: Window, taken: Sequence[int]) -> NDArray[np.float64]:
-    """Give how many rows say as much as one because they come several times in a row, by length of the window, shape ``(S,)``.
-
-    A pane that is nothing but one row says as much as `STUCK_PANE` rows: a feed that is stuck is not one observation for ever.
-    """
-    if window.repeats is None:
-        return np.ones(len(taken))
-    of_pane, _, begun = window.repeats.T
-    stuck = np.where(begun <= 1, np.minimum(of_pane, STUCK_PANE), 0)
-    newest = np.column_stack([window.repeats[:, :2], stuck])[::-1]
-    rows, squares, least = np.cumsum(newest, axis=0)[np.array(taken) - 1].T
-    some = np.maximum(rows, 1)
-    return np.asarray(np.minimum(squares / some, some / np.maximum(least, 1)))
 
 
 def _spread(window: Window, panes: Frames, repeated: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

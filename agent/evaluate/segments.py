@@ -17,7 +17,6 @@ from agent.profile.schema import ColumnSchema, Schema
 from agent.profile.segments import COARSE, Segments, emptied
 from agent.sketch.frame import coarsened
 from agent.sketch.summary import Summary
-from agent.window.layout import Layout
 
 _SEEN = (Decision.SUSPECT, Decision.DRIFTED)
 
@@ -79,12 +78,7 @@ class SegmentTolerated(Tolerated):
 
 def segments_of(schema: Schema, grouping: Grouping) -> Segments | None:
     """Give training cut by a grouping; ``None`` where the profile does not have it."""
-    found = next((each for each in schema.segments if each.grouping == grouping), None)
-    if found is not None and found.detail == COARSE:
-        bins = Layout.of(schema).bins
-        if bins.coarse_width == bins.width:  # nobody could tell which of the two they are
-            return None
-    return found
+    return next((each for each in schema.segments if each.grouping == grouping), None)
 
 
 def segment_schema(schema: Schema, segments: Segments | None, value: str) -> Schema:

@@ -115,6 +115,27 @@ def test_segments_kept_coarse_are_compared_too(monkeypatch: pytest.MonkeyPatch) 
     assert decisions(monitor) == {"country=DE": "ok", "country=FR": "ok", "country=IT": "drifted"}
 
 
+def test_coarse_segments_are_compared_where_all_bins_are_coarse_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns of a handful of numbers have a bin for each, so that fine and coarse figures have the same shape."""
+
+    def few(count: int, seed: int) -> dict[str, Any]:
+        rng = np.random.default_rng(seed)
+        return {"stars": rng.integers(1, 6, count).astype(float), "country": rng.choice(["DE", "IT"], count, p=[0.9, 0.1])}
+
+    monkeypatch.setattr("agent.profile.segmenting.PROFILE_BYTES", 1)
+    monkeypatch.setattr("agent.profile.segmenting.BEYOND_BYTES", 250)
+    known = schema_of(build(few(6000, 1), by=["country"]))
+    assert [each.detail for each in known.segments] == ["coarse"]
+    monitor = pipeline("country", known)
+    for second in range(30):
+        columns = few(1000, 100 + second)
+        columns["stars"][columns["country"] == "DE"] = 5.0
+        records = [{"stars": stars, "country": country} for stars, country in zip(*map(list, columns.values()), strict=True)]
+        monitor.take([json_exchange(PREDICT, {"instances": records}, {"predictions": [0.0] * 1000})], START + second * SECOND)
+        monitor.tick(START + (second + 1) * SECOND)
+    assert decisions(monitor) == {"country=DE": "drifted", "country=IT": "no_reference"}  # no room for the rarer one
+
+
 def test_a_segment_that_training_was_not_cut_by_is_compared_with_nothing() -> None:
     monitor = pipeline("country", schema(by=[]))
     run(monitor, 5)
