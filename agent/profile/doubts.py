@@ -1,4 +1,4 @@
-"""What the user may have overlooked: features that look like ids, and a feature that looks like the label.
+"""What the user may have overlooked: features that look like ids, are times, or are called as the label is.
 
 An id drifts by its nature: every new row has a new one. Nothing is changed by a doubt; the user is told, and names the role or
 leaves the column out.
@@ -128,6 +128,10 @@ class Doubts:
         folded = name.casefold()
         if folded in LABEL_NAMES and not (folded == "y" and "x" in names):  # or it is a place
             return f"column {name!r} is taken as a feature, but is called as labels are: name it by --label or --exclude"
+        if column.type == "datetime":
+            return (
+                f"column {name!r} is taken as a feature, but holds times, which are not compared: name it by --time or --exclude"
+            )
         why = _why_texts(column.census) if isinstance(column.census, TextCensus) else self._orders[column.place].why_an_id(name)
         if not why or (isinstance(column.census, TextCensus) and column.type != "text"):
             return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from agent.profile.build import build
@@ -97,3 +98,13 @@ def test_nothing_read_is_no_id() -> None:
     order = Order()
     order.update(np.empty(0))
     assert order.why_an_id("id") == ""
+
+
+def test_times_that_nobody_named_are_told() -> None:
+    times = np.arange("2026-01-01", "2026-01-21", dtype="datetime64[h]")[:ROWS].astype("datetime64[ms]")
+    data = {"when": pa.table({"when": times})["when"], "x": rng().normal(size=len(times))}
+    table = pa.table(data)
+    assert warnings_of(table) == [
+        "column 'when' is taken as a feature, but holds times, which are not compared: name it by --time or --exclude"
+    ]
+    assert warnings_of(table, time="when") == []
