@@ -66,6 +66,29 @@ def bound_of(value: Floats, p: Floats, q: Floats, bins: Floats, shares: Shares, 
     return lower
 
 
+def filled(p: Floats, q: Floats, bins: Floats, shares: Shares) -> tuple[Floats, Floats]:
+    """Add half a row to every bin of both samples, for a bound: where few rows are expected, none may have come by chance.
+
+    Parameters
+    ----------
+    p, q, bins
+        What `without_rare` gave.
+    shares
+        The samples, for their sizes.
+
+    Returns
+    -------
+    tuple
+        The shares again, each summing to 1; 0 in both where a bin was pooled away.
+    """
+    left = (p + q > 0) / 2
+    now, then = (
+        (x * rows[..., None] + left) / (rows + bins / 2)[..., None]
+        for x, rows in ((p, shares.effective), (q, shares.reference_effective))
+    )
+    return now, then
+
+
 def _quantiles(bins: Floats, level: Floats) -> Floats:
     """Give what no drift stays below with probability 1 - alpha; infinite for a single bin."""
     levels, which = np.unique(level, return_inverse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agent.stats.drift.divergence_bound import bound_of
-from agent.stats.drift.effect import Effect, Flags, Floats, effect
+from agent.stats.drift.divergence_bound import bound_of, filled
+from agent.stats.drift.effect import Effect, Floats, effect
 from agent.stats.drift.shares import Counts, shares_of, without_rare
 
 CHI_SQUARE_SCALE = 8.0
@@ -47,9 +47,7 @@ def hellinger(current: Counts, reference: Counts, alpha: ArrayLike, overdispersi
     shares = shares_of(current, reference, overdispersion)
     p, q, bins = without_rare(shares)
     squared = _squared(p, q)
-    # the root of a few rows has a long lower tail: the bound is that of both samples with half a row more in every bin
-    left = p + q > 0
-    p, q = _fill(p, left, shares.effective, bins), _fill(q, left, shares.reference_effective, bins)
+    p, q = filled(p, q, bins, shares)  # the root of a few rows has a long lower tail
     lower = bound_of(CHI_SQUARE_SCALE * _squared(p, q), p, q, bins, shares, alpha, _spread)
     return effect(np.sqrt(squared), np.sqrt(lower / CHI_SQUARE_SCALE), shares.rows, shares.reference_rows, shares.defined)
 
@@ -59,11 +57,6 @@ def _squared(p: Floats, q: Floats) -> Floats:
     roots = np.sqrt(p) - np.sqrt(q)
     squared: Floats = np.minimum(np.einsum("...b,...b->...", roots, roots) / 2, 1.0)
     return squared
-
-
-def _fill(p: Floats, left: Flags, rows: Floats, bins: Floats) -> Floats:
-    filled: Floats = (p * rows[..., None] + left / 2) / (rows + bins / 2)[..., None]
-    return filled
 
 
 def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from agent.stats.drift.divergence_bound import bound_of, delta_spread
+from agent.stats.drift.divergence_bound import bound_of, delta_spread, filled
 from agent.stats.drift.effect import Effect, Floats, effect
 from agent.stats.drift.shares import Counts, shares_of, without_rare
 
@@ -45,17 +45,23 @@ def jensen_shannon(current: Counts, reference: Counts, alpha: ArrayLike, overdis
     --------
     >>> result = jensen_shannon(np.array([[300, 200, 100], [600, 0, 0]]), np.array([200, 200, 200]), 0.05)
     >>> result.value.round(4).tolist(), result.lower.round(3).tolist()
-    ([0.1804, 0.6776], [0.137, 0.637])
+    ([0.1804, 0.6776], [0.137, 0.631])
     >>> jensen_shannon(np.array([10, 0]), np.array([0, 10]), 0.05).value.item()
     1.0
     """
     shares = shares_of(current, reference, overdispersion)
     p, q, bins = without_rare(shares)
-    entropies = xlogy(p, p).sum(axis=-1) + xlogy(q, q).sum(axis=-1)
-    both = p + q
-    divergence = np.clip((entropies - xlogy(both, both / 2).sum(axis=-1)) / 2, 0.0, math.log(2))
-    lower = bound_of(CHI_SQUARE_SCALE * divergence, p, q, bins, shares, alpha, _spread)
+    divergence = _divergence(p, q)
+    p, q = filled(p, q, bins, shares)  # bins that happen to be empty seem to have no spread
+    lower = bound_of(CHI_SQUARE_SCALE * _divergence(p, q), p, q, bins, shares, alpha, _spread)
     return effect(_distance(divergence), _distance(lower / CHI_SQUARE_SCALE), shares.rows, shares.reference_rows, shares.defined)
+
+
+def _divergence(p: Floats, q: Floats) -> Floats:
+    both = p + q
+    entropies = xlogy(p, p).sum(axis=-1) + xlogy(q, q).sum(axis=-1)
+    divergence: Floats = np.clip((entropies - xlogy(both, both / 2).sum(axis=-1)) / 2, 0.0, math.log(2))
+    return divergence
 
 
 def _spread(p: Floats, q: Floats, rows: Floats, reference_rows: Floats) -> Floats:
