@@ -181,18 +181,16 @@ def show(path: Path) -> None:
 def compare(profile: Path, data: tuple[Path, ...], json_path: str | None, html_path: str | None, min_rows: int | None) -> None:
     """Compare DATA with a PROFILE: the sidecar's report of CSV or Parquet files, or of a folder of Parquet files.
 
-    Columns are told by their names. All of the data is compared as one, with the tolerances of the OUTRIDER_* variables. Ends
-    with 0 if nothing drifted, 1 if something did, 2 if the data, the profile or a setting can't be used, 3 after an
-    error inside Outrider.
+    Columns are told by their names. All of the data is compared as one, with the tolerances of the OUTRIDER_* variables;
+    segments and groups too, if OUTRIDER_SEGMENTS and OUTRIDER_GROUPS name some. Ends with 0 if nothing drifted, 1 if a column
+    or a segment drifted, columns go together otherwise or a group is unlike the others, 2 if the data, the profile or a
+    setting can't be used, 3 after an error inside Outrider.
     """
     from agent.compare.compare import compare as compare_data  # noqa: PLC0415
     from agent.compare.page import page  # noqa: PLC0415
     from agent.compare.show import show as print_comparison  # noqa: PLC0415
     from agent.evaluate.report import Decision  # noqa: PLC0415
 
-    ignored = [name for name in ("OUTRIDER_SEGMENTS", "OUTRIDER_GROUPS") if os.environ.get(name)]
-    if ignored:
-        click.echo(f"warning: {' and '.join(ignored)}: for the sidecar only; compare looks at all rows as one", err=True)
     with _told():
         try:
             with _progress() as progress:

@@ -8,7 +8,7 @@ send: only values that the profile knows are segments, the most frequent in trai
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +52,15 @@ OTHER, MISSING = "_other", "_missing"
 _STREAKS = msgspec.msgpack.Decoder(Streaks)
 
 
+Refuse = Callable[[Grouping, str], None]
+Tell = Callable[[Report | None, Report, str], None]
+
+
+def refuse_in_log(grouping: Grouping, why: str) -> None:
+    """Say in the log that a grouping can't be watched."""
+    log.error("a segment can't be watched segment=%s reason=%r", grouping, why)
+
+
 @dataclass(slots=True)
 class _Segment:
     """One segment that is watched."""
@@ -93,6 +102,12 @@ class SegmentWatch:
         Which segments, how many, the window.
     tolerated
         The tolerances of all rows.
+    ring
+        Makes a segment's window from its schema; one of `PANES` panes at most if not given.
+    refuse
+        Called for each grouping that can't be watched, with the reason; a line in the log if not given.
+    tell
+        Called at each evaluation of a segment with its report before, the new one and its name; lines in the log if not given.
 
     Attributes
     ----------
@@ -100,20 +115,26 @@ class SegmentWatch:
         Rows since the start, by column and value, `OTHER` and `MISSING` among the values.
     """
 
-    def __init__(self, schema: Schema, settings: Settings, tolerated: Tolerated) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        settings: Settings,
+        tolerated: Tolerated,
+        *,
+        ring: Callable[[Schema], Ring] | None = None,
+        refuse: Refuse = refuse_in_log,
+        tell: Tell = log_changes,
+    ) -> None:
         self.rows: dict[tuple[str, str], int] = {}
         self._splitter = Splitter(schema)
         self._min_rows = settings.min_rows
-        chosen = watch(settings.segments, schema, settings.max_segments, _refuse)
+        chosen = watch(settings.segments, schema, settings.max_segments, refuse)
         share = settings.alpha / max(1, sum(len(watched.values) for watched in chosen))
         self._rule = replace(Rule.from_settings(settings), alpha=share)
         self._cuts = [_Cut(watched, list(self._segments_of(watched, schema, tolerated))) for watched in chosen]
         self._segments = [segment for cut in self._cuts for segment in cut.segments]
-        pane_ns = round(settings.pane_s * 1e9)
-        panes = max(1, round(settings.window_s / settings.pane_s))
-        together = -(-panes // PANES)
-        self._pane_ns, self._panes = pane_ns * together, -(-panes // together)
-        self._season = SEASON in settings.against
+        self._ring = ring or _rings(settings)
+        self._tell = tell
 
     def _segments_of(self, watched: Watched, schema: Schema, tolerated: Tolerated) -> Iterator[_Segment]:
         grouping = watched.grouping
@@ -138,11 +159,8 @@ class SegmentWatch:
                 segment = cut.segments[at]
                 self._count(column, segment.value, part.rows)
                 if segment.ring is None:
-                    segment.ring = self._ring(segment)
+                    segment.ring = self._ring(segment.schema)
                 segment.ring.update(part, now_ns)
-
-    def _ring(self, segment: _Segment) -> Ring:
-        return Ring(segment.schema, self._pane_ns, self._panes, season=self._season)
 
     def _count(self, column: str, value: str, rows: int) -> None:
         if rows:
@@ -157,7 +175,7 @@ class SegmentWatch:
             before = segment.report
             report, segment.streaks = evaluate(window, segment.schema, self._rule, segment.streaks, {}, now_ns, segment.tolerated)
             segment.report = without_reference(report, segment.reason) if segment.reason else report
-            log_changes(before, segment.report, segment.name)
+            self._tell(before, segment.report, segment.name)
 
     def report(self, name: str) -> Report | None:
         """Give a segment's newest report; ``None`` if there is no such segment, or it has had no rows yet."""
@@ -176,7 +194,7 @@ class SegmentWatch:
     def take_up(self, directory: str) -> None:
         """Take up what `save` wrote; what can't be used is said and left."""
         for segment in self._segments:
-            ring = self._ring(segment)
+            ring = self._ring(segment.schema)
             try:
                 notes = load(ring, Path(directory) / segment.folder)
                 if notes is not None:
@@ -186,8 +204,12 @@ class SegmentWatch:
                 log.warning("a segment's saved state can't be used segment=%s reason=%r", segment.name, str(error))
 
 
-def _refuse(grouping: Grouping, why: str) -> None:
-    log.error("a segment can't be watched segment=%s reason=%r", grouping, why)
+def _rings(settings: Settings) -> Callable[[Schema], Ring]:
+    pane_ns = round(settings.pane_s * 1e9)
+    panes = max(1, round(settings.window_s / settings.pane_s))
+    together = -(-panes // PANES)
+    season = SEASON in settings.against
+    return lambda schema: Ring(schema, pane_ns * together, -(-panes // together), season=season)
 
 
 def _training_rows(known: Segments | None, value: str) -> int:

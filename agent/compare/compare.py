@@ -1,43 +1,42 @@
 """A data set against a training profile: the monitor's stages over a file, and one decision about all of it.
 
 ``rows → check → score rows → sketch → evaluate``, block by block, in constant memory. All of the data is the window, and it is
-one look: nothing is decided about its parts, whose order may mean anything, and nothing has to be seen twice. So
-``OUTRIDER_ALPHA`` is the chance that any column of a data set from the training distribution is called drifted.
+one look: nothing is decided about stretches of it, whose order may mean anything, and nothing has to be seen twice. So
+``OUTRIDER_ALPHA`` is the chance that any column of a data set from the training distribution is called drifted. Segments and
+groups that the settings name are looked at as the sidecar looks at them; segments share as much error again, and so do groups.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from agent import clock
 from agent.anomalies import RowWatch
 from agent.compare.bars import bars_of
 from agent.compare.comparison import Comparison, Distribution
 from agent.compare.copies import Copies
+from agent.compare.cuts import Cuts, beside
+from agent.compare.look import Look, settings_of_look
 from agent.compare.rows import Progress, RowReader, Violations
+from agent.compare.words import in_words_of_file
 from agent.config import Settings, load
 from agent.evaluate.decide import Streaks
 from agent.evaluate.evaluate import evaluate
-from agent.evaluate.reason import NOT_SEEN
-from agent.evaluate.report import TRAINING, ColumnReport, RelationReport
+from agent.evaluate.report import ColumnReport, Decision, RelationReport
 from agent.evaluate.rule import Rule
+from agent.evaluate.tolerance import Tolerated
 from agent.profile.format import Profile
 from agent.profile.read import read
 from agent.profile.schema import ColumnSchema, Schema, schema_of
 from agent.profile.sources import open_source
-from agent.sketch.frame import stacked
 from agent.sketch.summary import CategorySummary, NumericSummary, Summary
 from agent.validate.schema import OTHER, WHOLE, Checker
-from agent.window.layout import Layout
-from agent.window.pane import Pane
 from agent.window.ring import Window
 
 _PARQUET = b"PAR1"
@@ -66,7 +65,8 @@ def compare(
     name
         What the data is called in the report; its path if not given.
     settings
-        Tolerances; those of the environment if not given. `Settings.consecutive` and `Settings.against` have no meaning here.
+        Tolerances, segments and groups; those of the environment if not given. `Settings.consecutive`, `Settings.against` and
+        the length of window and panes have no meaning here.
     progress
         Told how far it is, after every block.
 
@@ -87,34 +87,39 @@ def compare(
     schema = schema_of(known)
     times = [column.name for column in known.columns if column.role == "time"]
     source = open_source(data)
-    reader = RowReader(source, schema, times, spelled=_is_spelled(data))
-    seen = _Seen(schema, settings, source.rows)
+    reader = RowReader(source, schema, times, beside=beside(schema, settings), spelled=_is_spelled(data))
+    seen = _Seen(schema, settings_of_look(settings, min_rows or settings.min_rows), source.rows)
     seen.take_all(reader, progress or _silent)
-    rule = replace(
-        Rule.from_settings(settings), consecutive=1, looks=1.0, against=(TRAINING,), min_rows=min_rows or settings.min_rows
-    )
-    repeated = seen.repeated()
-    most = max(1.0, source.rows / rule.min_rows)
-    if seen.stuck(most):  # with fewer rows than that nothing would be decided, not even that all of them are the same
-        repeated = min(repeated, most)
-    window = seen.window(repeated)
-    report, _ = evaluate(window, schema, rule, Streaks(), seen.violations, clock.wall_ns())
+    window = seen.window()
+    report, _ = evaluate(window, schema, seen.rule, Streaks(), seen.violations, clock.wall_ns(), seen.tolerated)
+    lacking = _lacking(schema, reader)
+    segments, groups = seen.cuts.segments(lacking), seen.cuts.groups(lacking)
     summaries = [window.summary(place) for place in range(len(schema.columns))]
     fields = {field: getattr(report, field) for field in report.__struct_fields__}
     fields["columns"] = [_in_words_of_file(column) for column in report.columns]
     fields["relations"] = [_in_words_of_file(relation) for relation in report.relations]
+    if Decision.DRIFTED in [*(segment.decision for segment in segments), *(group.decision for group in groups)]:
+        fields["decision"] = Decision.DRIFTED
+    fields["groups"] = groups
     return Comparison(
         **fields,
         data=name or _name_of(data),
         training_rows=known.rows,
-        repeated=repeated,
+        repeated=seen.look.repeated,
         anomalies=seen.anomalies if schema.row_model is not None else None,
         missing_columns=list(reader.missing),
         absent_outputs=list(reader.absent),
         extra_columns=list(reader.extra),
         broken_rows={kind: rows for (column, kind), rows in seen.violations.items() if column in (WHOLE, OTHER)},
         distributions=[_distribution(c, s) for c, s in zip(schema.columns, summaries, strict=True) if s is not None],
+        segments=segments,
     )
+
+
+def _lacking(schema: Schema, reader: RowReader) -> set[str]:
+    """Give the columns of the profile that the data does not have, what is derived from one that it lacks included."""
+    names = {*reader.missing, *reader.absent, *reader.absent_beside}
+    return names | {column.name for column in schema.features + schema.outputs if column.source in names}
 
 
 class _Seen:
@@ -123,54 +128,33 @@ class _Seen:
     def __init__(self, schema: Schema, settings: Settings, rows: int) -> None:
         self._checker = Checker(schema)
         self._watch = RowWatch(schema, settings)  # every row: a sample that thins out would see a sorted file awry
-        self._layout = Layout.of(schema)
-        self._pane = Pane(schema)
-        self._rows = rows
-        self._copies = Copies(schema.features + schema.outputs, rows)
+        self.rule = Rule.from_settings(settings)
+        self.tolerated = Tolerated(self.rule, schema)
+        self.look = Look(schema, Copies(schema.features + schema.outputs, rows), settings.min_rows)
+        self.cuts = Cuts(schema, settings, self.tolerated, self.look)
+        self._expected = rows
+        self._rows = 0
         self._times_ns: tuple[int, ...] = ()
         self.violations: Violations = {}
         self.anomalies = 0
 
     def take_all(self, reader: RowReader, progress: Progress) -> None:
-        progress("comparing", 0, self._rows)
+        progress("comparing", 0, self._expected)
         for rows in reader.read():
             checked = self._checker.check(rows.batch)
             for violation, count in (*rows.violations.items(), *checked.violations.items()):
                 self.violations[violation] = self.violations.get(violation, 0) + count
-            self._copies.update(checked)
             scored, anomalies = self._watch.take(rows.batch, checked, 0)
             self.anomalies += anomalies
-            self._pane.update(scored)
+            self.look.update(scored)
+            self.cuts.take(rows.batch, checked)
             self._times_ns = _extremes(*self._times_ns, *rows.times_ns)
-            progress("comparing", self._pane.rows, self._rows)
+            self._rows += checked.rows
+            progress("comparing", self._rows, self._expected)
 
-    def window(self, repeated: float) -> Window:
-        pane = self._pane
+    def window(self) -> Window:
         start_ns, end_ns = self._times_ns or (0, 0)
-        return Window(
-            start_ns=start_ns,
-            end_ns=end_ns,
-            rows=pane.rows,
-            layout=self._layout,
-            starts_ns=(start_ns,),
-            held=(1,),
-            panes=stacked([self._layout.frames(pane.sketches, pane.outside)]),
-            before=None,
-            season=None,
-            relations=lambda: [pane.relations],
-            summary=self._summary,
-            repeats=np.array([[pane.rows, round(pane.rows * repeated), max(2, round(pane.rows / repeated))]], dtype=np.int64),
-        )
-
-    def _summary(self, place: int) -> Summary | None:
-        sketch = self._pane.sketches[place]
-        return None if sketch is None else sketch.result()
-
-    def repeated(self) -> float:
-        return self._copies.result()
-
-    def stuck(self, times: float) -> bool:
-        return self._copies.stuck(times)
+        return replace(self.look.window(), start_ns=start_ns, end_ns=end_ns, starts_ns=(start_ns,))
 
 
 def _extremes(*times: int) -> tuple[int, ...]:
@@ -182,10 +166,7 @@ _Reported = TypeVar("_Reported", ColumnReport, RelationReport)
 
 def _in_words_of_file(report: _Reported) -> _Reported:
     """Leave out what only has a meaning where time passes."""
-    if report.reason == NOT_SEEN:
-        return msgspec.structs.replace(report, reason="not in the data")
-    reason = report.reason.replace(", one evaluation so far", "").replace("rows in the window", "rows")
-    return msgspec.structs.replace(report, reason=re.sub(r"over the newest ([\d,]+ rows) \([^)]*\)", r"over \1", reason))
+    return msgspec.structs.replace(report, reason=in_words_of_file(report.reason))
 
 
 def _distribution(column: ColumnSchema, current: Summary) -> Distribution:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agent.evaluate.report import Report
+from agent.evaluate.segments import SegmentSummary
 
 
 class Bars(msgspec.Struct, frozen=True):
@@ -59,6 +60,8 @@ class Distribution(msgspec.Struct, frozen=True):
 class Comparison(Report, frozen=True, kw_only=True):
     """A data set against a training profile.
 
+    `decision` is `Decision.DRIFTED` if a column, a relation, a segment or a group is.
+
     Parameters
     ----------
     data
@@ -76,6 +79,9 @@ class Comparison(Report, frozen=True, kw_only=True):
         Rows that broke the schema as a whole or in columns that the profile does not know, by kind.
     distributions
         Of the compared columns, in the order of `columns`.
+    segments
+        What ``OUTRIDER_SEGMENTS`` asks for, in that order, with what drifted first in `SegmentSummary.reason`; a grouping that
+        can't be watched stands there with its own name, no value, and the reason. `groups` are what ``OUTRIDER_GROUPS`` asks for.
     """
 
     data: str
@@ -87,3 +93,4 @@ class Comparison(Report, frozen=True, kw_only=True):
     extra_columns: list[str]
     broken_rows: dict[str, int]
     distributions: list[Distribution]
+    segments: list[SegmentSummary]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,15 @@ class Copies:
         heavy = {place: heavy_values(columns[place], rows) for place in self._used}
         self._fine = {place: values for place, values in heavy.items() if values is not None}
         self._texts = _TextHashes()
+        self._start()
+
+    def of_some(self) -> Copies:
+        """Give one for some of the rows, which has seen none so far. What is known of the columns is shared."""
+        found = copy(self)
+        found._start()
+        return found
+
+    def _start(self) -> None:
         self._level = 0
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._counts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -119,6 +129,16 @@ class Copies:
     def _keeps(self, hashes: Hashes) -> NDArray[np.bool_]:
         return hashes <= np.uint64(0xFFFF_FFFF_FFFF_FFFF >> self._level)
 
+    @property
+    def rows(self) -> int:
+        """How many rows there were."""
+        return self._rows
+
+    @property
+    def known(self) -> bool:
+        """Whether enough rows can be told apart to say anything."""
+        return bool(self._counts.size) and self._told >= ENOUGH * self._rows
+
     def result(self) -> float:
         """Give how many rows count as one, at least 1; 1 where there are no rows, and where nothing is known.
 
@@ -127,7 +147,7 @@ class Copies:
         >>> Copies((), 0).result()
         1.0
         """
-        if self._told < ENOUGH * self._rows or not self._counts.size:
+        if not self.known:
             return 1.0
         hashes, counts, weights = self._weighed()
         order = np.argsort(counts)
@@ -139,10 +159,18 @@ class Copies:
 
     def stuck(self, times: float) -> bool:
         """Tell whether three quarters of the rows that can be told are there more than so often: a feed that is stuck."""
-        if self._told < ENOUGH * self._rows or not self._counts.size:
+        if not self.known:
             return False
         _, counts, weights = self._weighed()
         return bool((counts * weights)[counts > times].sum() >= (1.0 - QUANTILE) * self._told)
+
+    def decidable(self, min_rows: int) -> float:
+        """Give `result`, but of a feed that is stuck no more than leaves so many rows: it would never be called a change.
+
+        With fewer than `min_rows` nothing would be decided, not even that all rows are the same.
+        """
+        most = max(1.0, self._rows / min_rows)
+        return min(self.result(), most) if self.stuck(most) else self.result()
 
     def _weighed(self) -> tuple[Hashes, NDArray[np.float64], NDArray[np.float64]]:
         """Give rows, how often each is there, and how many different rows it stands for."""

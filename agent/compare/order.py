@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from agent.compare.comparison import Comparison
-from agent.evaluate.report import ColumnReport, Decision, RelationReport, Score
+from agent.evaluate.report import ColumnReport, Decision, GroupReport, RelationReport, Report, Score
+from agent.evaluate.segments import SegmentSummary
 
-_ORDER = {
+ORDER = {
     decision: rank
     for rank, decision in enumerate(
         (Decision.DRIFTED, Decision.SUSPECT, Decision.INSUFFICIENT, Decision.OK, Decision.NO_REFERENCE)
     )
 }
+"""Ranks of decisions for readers, the most alarming first."""
 
 
 def evidence(score: Score) -> float:
@@ -29,16 +31,26 @@ def leading(column: ColumnReport) -> Score | None:
     return max(column.scores, key=lambda score: (score.decision is column.decision, evidence(score)), default=None)
 
 
-def ordered(comparison: Comparison) -> list[ColumnReport]:
+def ordered(comparison: Report) -> list[ColumnReport]:
     """Give the columns, the most alarming first, then by evidence; else in the profile's order."""
 
     def key(column: ColumnReport) -> tuple[int, bool, float]:
         score = leading(column)
         loud = column.decision in (Decision.DRIFTED, Decision.SUSPECT)
         # what is derived from all columns follows from theirs
-        return _ORDER[column.decision], column.role == "derived", -evidence(score) if loud and score is not None else 0.0
+        return ORDER[column.decision], column.role == "derived", -evidence(score) if loud and score is not None else 0.0
 
     return sorted(comparison.columns, key=key)
+
+
+def leading_reason(report: Report) -> str:
+    """Say why a report's decision is what it is, by the column that says most; empty where nothing is to be said."""
+    told = (column for column in ordered(report) if column.decision is report.decision and column.reason)
+    column = next(told, None)
+    if column is None or report.decision is Decision.OK:
+        return ""
+    loud = column.decision in (Decision.DRIFTED, Decision.SUSPECT)
+    return f"{column.name}: {column.reason}" if loud else column.reason
 
 
 def moved(comparison: Comparison) -> list[RelationReport]:
@@ -52,7 +64,25 @@ def title(comparison: Comparison) -> str:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Say in a sentence what came out."""
+    """Say what came out: of the columns, and then of segments and groups where there are some."""
+    return "; ".join([_of_columns(comparison), *_of_parts(comparison)])
+
+
+def _of_parts(comparison: Comparison) -> list[str]:
+    segments = [segment.decision for segment in comparison.segments]
+    groups = [group.decision for group in comparison.groups]
+    return [*_counted(segments, "segment", "drifted"), *_counted(groups, "group", "unlike the others")]
+
+
+def _counted(decisions: list[Decision], what: str, said: str) -> list[str]:
+    drifted = decisions.count(Decision.DRIFTED)
+    decided = drifted + decisions.count(Decision.OK)
+    if decided:
+        return [f"{f'{drifted:,}' if drifted else 'none'} of {decided:,} {what}{'' if decided == 1 else 's'} {said}"]
+    return [f"nothing could be decided of {what}s"] if decisions else []
+
+
+def _of_columns(comparison: Comparison) -> str:
     columns = comparison.columns
     drifted = sum(column.decision is Decision.DRIFTED for column in columns)
     compared = sum(column.decision in (Decision.DRIFTED, Decision.OK) for column in columns)
@@ -80,7 +110,18 @@ def notes(comparison: Comparison) -> list[str]:
         )
     if comparison.anomalies:
         found.append(f"rows that are stranger than nearly all of training: {comparison.anomalies:,} of {comparison.rows:,}")
+    found += [_not_watched("segments", one.name, one.reason) for one in comparison.segments if _is_fault(one)]
+    found += [_not_watched("groups", one.name, one.reason) for one in comparison.groups if _is_fault(one)]
     return found
+
+
+def _is_fault(part: SegmentSummary | GroupReport) -> bool:
+    """Tell a grouping that can't be watched from what is watched."""
+    return not part.value and part.decision is Decision.NO_REFERENCE
+
+
+def _not_watched(kind: str, name: str, reason: str) -> str:
+    return f"{kind} by {name} can't be watched: {reason}"
 
 
 def broken(column: ColumnReport) -> str:

@@ -12,6 +12,7 @@ from agent.compare.charts import chart
 from agent.compare.comparison import Comparison, Distribution
 from agent.compare.markup import escaped
 from agent.compare.order import broken, moved, notes, ordered, title, verdict
+from agent.compare.sections import groups_section, segments_section
 from agent.compare.style import STYLE
 from agent.evaluate.reason import number, share
 from agent.evaluate.report import ColumnReport, Decision, Score
@@ -34,7 +35,7 @@ def page(comparison: Comparison) -> str:
     columns = ordered(comparison)
     drawn = {distribution.name: distribution for distribution in comparison.distributions}
     places = {column.name: place for place, column in enumerate(comparison.columns)}
-    groups = [
+    cards = [
         _group(decision, [column for column in columns if column.decision is decision], drawn, places) for decision in _HEADINGS
     ]
     model = title(comparison)
@@ -57,9 +58,11 @@ def page(comparison: Comparison) -> str:
             _links(columns, places),
             _notes(notes(comparison)),
             _legend() if columns else "",
-            *groups[:2],
+            *cards[:2],
             _together(comparison),
-            *groups[2:],
+            segments_section(comparison),
+            groups_section(comparison),
+            *cards[2:],
             "</main>",
             "</body>",
             "</html>",

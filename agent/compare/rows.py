@@ -11,7 +11,8 @@ the profile summarises
 no such column                          a feature that is missing in every row; an output that is not there
 ======================================  ==================================================================================
 
-Columns that the profile does not know are never read.
+Columns that the profile does not know are never read. Those that only tell segments apart are read if somebody asks, and stand
+beside the features, as a client sends them.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ class RowReader:
         What the profile knows.
     times
         Columns of times, of which the first that the data has says when its rows were.
+    beside
+        Names of columns that only tell segments apart (`Schema.beside`) and that are wanted.
     spelled
         Whether numbers are texts where a column is (CSV), or texts of another type (Parquet and what is in memory).
 
@@ -98,7 +101,15 @@ class RowReader:
         If the data has no rows, has a name twice, or has none of the profile's columns.
     """
 
-    def __init__(self, source: blocks.Source, schema: Schema, times: Sequence[str] = (), *, spelled: bool = False) -> None:
+    def __init__(
+        self,
+        source: blocks.Source,
+        schema: Schema,
+        times: Sequence[str] = (),
+        *,
+        beside: Sequence[str] = (),
+        spelled: bool = False,
+    ) -> None:
         self._source = source
         self._spelled = spelled
         _check(source, schema)
@@ -107,15 +118,18 @@ class RowReader:
         summarised = {each.name: each for each in schema.sources}
         plain = {column.name: column for column in schema.features + schema.outputs if not column.source}
         wanted = _names_in(schema)
+        aside = {column.name: column for column in schema.beside if column.name in beside}
         self._fields = tuple(
-            _Field(name, place_of[name], plain.get(name), summarised.get(name), name in outputs)
-            for name in wanted
+            _Field(name, place_of[name], (aside | plain).get(name), summarised.get(name), name in outputs)
+            for name in (*wanted, *(name for name in aside if name not in wanted))
             if name in place_of
         )
         self.missing: tuple[str, ...] = tuple(name for name in wanted if name not in place_of and name not in outputs)
         """Features of the profile that the data lacks."""
         self.absent: tuple[str, ...] = tuple(name for name in wanted if name not in place_of and name in outputs)
         """Outputs of the profile that the data lacks."""
+        self.absent_beside: tuple[str, ...] = tuple(name for name in aside if name not in place_of)
+        """Columns that only tell segments apart, are wanted, and that the data lacks."""
         self.extra: tuple[str, ...] = tuple(
             name for name in source.names if name not in wanted and name not in schema.unmonitored
         )

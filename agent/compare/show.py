@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Console
 from rich.markup import escape as escape_markup
@@ -10,6 +12,7 @@ from rich.table import Table
 from agent.compare.comparison import Comparison, Distribution
 from agent.compare.markup import clean
 from agent.compare.order import broken, leading, moved, notes, ordered, title, verdict
+from agent.compare.parts import GROUP_HEAD, SEGMENT_HEAD, group_cells, groups_of, segment_cells, segments_of
 from agent.evaluate.reason import number, share
 from agent.evaluate.report import ColumnReport, Decision, Score
 from agent.profile.show import WIDTH, bars, standard_console
@@ -46,6 +49,8 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     console.print(_table(comparison, narrow=console.width < _NARROW))
     for line in _reasons(comparison):
         console.print(line, highlight=False, soft_wrap=True)
+    _show_segments(comparison, console)
+    _show_groups(comparison, console)
     for note in notes(comparison):
         console.print(_plain(note), highlight=False, style="dim", soft_wrap=True)
 
@@ -67,6 +72,42 @@ def _table(comparison: Comparison, *, narrow: bool) -> Table:
     for column in ordered(comparison):
         table.add_row(*_cells(column, drawn.get(column.name), narrow=narrow))
     return table
+
+
+def _show_segments(comparison: Comparison, console: Console) -> None:
+    lines = [(segment_cells(each), each.decision, each.reason) for each in segments_of(comparison)]
+    _show_parts(console, SEGMENT_HEAD, lines, left=(0, 1, 4))
+
+
+def _show_groups(comparison: Comparison, console: Console) -> None:
+    hidden = (5, 7) if console.width < _NARROW else ()
+    places = [place for place in range(len(GROUP_HEAD)) if place not in hidden]
+    lines = []
+    for group in groups_of(comparison):
+        cells = group_cells(group)
+        lines.append((tuple(cells[place] for place in places), group.decision, group.reason))
+    _show_parts(console, tuple(GROUP_HEAD[place] for place in places), lines, left=(0, 1))
+
+
+def _show_parts(
+    console: Console, head: Sequence[str], lines: Sequence[tuple[Sequence[str], Decision, str]], left: Sequence[int]
+) -> None:
+    if not lines:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, name in enumerate(head):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="left" if place in left else "right")
+    for cells, decision, _ in lines:
+        style = STYLES[decision]
+        name, state, *others = map(_plain, cells)
+        table.add_row(name, f"[{style}]{state}[/{style}]", *others)
+    console.print(table)
+    console.print()
+    reasons = [(cells[0], reason) for cells, _, reason in lines if reason]
+    for name, reason in reasons:
+        console.print(f"[bold]{_plain(name)}[/bold]  {_plain(reason)}", highlight=False, soft_wrap=True)
+    if reasons:
+        console.print()
 
 
 def _cells(column: ColumnReport, distribution: Distribution | None, *, narrow: bool) -> list[str]:

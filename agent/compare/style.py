@@ -64,6 +64,13 @@ table.facts th { font-weight: 400; }
 table.facts { margin-top: auto; }
 tr.drifted td { color: var(--drifted); } tr.suspect td { color: var(--suspect); }
 .frame { overflow-x: auto; }
+table.parts th.text, table.parts td.text { text-align: left; }
+table.parts td { padding: .35rem .6rem; } table.parts th { padding: 0 .6rem .35rem; }
+table.parts th:first-child, table.parts td:first-child { padding-left: 0; }
+td.ok { color: var(--ok); } td.suspect { color: var(--suspect); } td.drifted { color: var(--drifted); font-weight: 600; }
+td.insufficient, td.no_reference { color: var(--quiet); }
+tr.reason > td { border-top: 0; padding-top: 0; text-align: left; white-space: normal; color: var(--soft); }
+tr.reason div { position: sticky; left: 0; max-width: min(70rem, calc(100vw - 4.5rem)); overflow-wrap: anywhere; }
 details { margin-top: .5rem; }
 summary { cursor: pointer; color: var(--soft); font-size: .85rem; }
 @media print { body { background: none; } article { break-inside: avoid; } }

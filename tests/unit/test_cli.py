@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -231,8 +232,51 @@ def test_own_faults_of_compare_are_no_drift(numbers: tuple[str, str], monkeypatc
     assert line.startswith("outrider: an error inside Outrider, please report it: ValueError: two lines (test_cli.py:")
 
 
-def test_compare_says_that_groups_are_for_the_sidecar(numbers: tuple[str, str]) -> None:
-    env = {"OUTRIDER_SEGMENTS": "y<50", "OUTRIDER_GROUPS": "y<50"}
-    result = CliRunner().invoke(main, ["compare", *numbers], env=env)
-    said = [line for line in result.stderr.splitlines() if "OUTRIDER_" in line]
-    assert said == ["warning: OUTRIDER_SEGMENTS and OUTRIDER_GROUPS: for the sidecar only; compare looks at all rows as one"]
+def lent(path: Path, seed: int, rows: int, italy: float = 100.0) -> Path:
+    rng = np.random.default_rng(seed)
+    country, amount = rng.choice(["DE", "IT"], rows, p=[0.95, 0.05]), rng.normal(100.0, 20.0, rows)
+    amount[country == "IT"] += italy - 100.0
+    approved = np.where(rng.random(rows) < 0.5, "yes", "no")
+    lines = [f"{money:.6f},{where},{answer}" for money, where, answer in zip(amount, country, approved, strict=True)]
+    path.write_text("\n".join(["amount,country,approved", *lines]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("italy", "env", "code", "said"),
+    [
+        (100.0, {"OUTRIDER_SEGMENTS": "country"}, 0, "none of 2 segments drifted"),
+        (140.0, {}, 0, "None of 6 columns drifted\n"),
+        (140.0, {"OUTRIDER_SEGMENTS": "country"}, 1, "1 of 2 segments drifted"),
+        (100.0, {"OUTRIDER_GROUPS": "country", "OUTRIDER_FAVOURABLE": "yes"}, 0, "none of 2 groups unlike the others"),
+        (100.0, {"OUTRIDER_GROUPS": "amount<100", "OUTRIDER_FAVOURABLE": "maybe"}, 0, "groups by amount<100 can't be watched: "),
+        (100.0, {"OUTRIDER_SEGMENTS": "town"}, 0, "segments by town can't be watched: the profile has no column 'town'"),
+        (100.0, {"OUTRIDER_SEGMENTS": "amount<"}, 2, ""),
+    ],
+)
+def test_compare_ends_with_1_if_a_segment_drifted(
+    tmp_path: Path, italy: float, env: dict[str, str], code: int, said: str
+) -> None:
+    training, data = lent(tmp_path / "training.csv", 1, 6000), lent(tmp_path / "data.csv", 2, 5000, italy)
+    options = ["--prediction", "approved", "--by", "country", "-o", str(tmp_path / "profile.json")]
+    assert CliRunner().invoke(main, ["profile", "build", str(training), *options]).exit_code == 0
+    result = CliRunner().invoke(
+        main, ["compare", str(tmp_path / "profile.json"), str(data)], env={"OUTRIDER_CORRELATION": "off", **env}
+    )
+    assert result.exit_code == code, result.output
+    assert said in result.stdout
+    assert ("outrider: OUTRIDER_SEGMENTS=" if code == 2 else "") in result.stderr
+    assert result.stderr.count("\n") == (code == 2)
+
+
+def test_compare_ends_with_1_if_a_group_is_unlike_the_others(tmp_path: Path) -> None:
+    training, data = lent(tmp_path / "training.csv", 1, 6000), lent(tmp_path / "data.csv", 2, 5000)
+    data.write_text(data.read_text().replace(",IT,yes", ",IT,no"))
+    options = ["--prediction", "approved", "--by", "country", "-o", str(tmp_path / "profile.json")]
+    assert CliRunner().invoke(main, ["profile", "build", str(training), *options]).exit_code == 0
+    words = ["compare", str(tmp_path / "profile.json"), str(data), "--json", "-"]
+    env = {"OUTRIDER_GROUPS": "country", "OUTRIDER_FAVOURABLE": "yes"}
+    result = CliRunner().invoke(main, words, env=env)
+    groups = json.loads(result.stdout)["groups"]
+    assert (result.exit_code, [group["decision"] for group in groups]) == (1, ["drifted", "drifted"])
+    assert groups[1]["rate"] == 0.0

@@ -134,3 +134,22 @@ def test_a_feed_is_stuck_if_one_row_is_nearly_all(times: int, stuck: bool) -> No
 
 def test_nothing_is_stuck_without_rows() -> None:
     assert not Copies((), 0).stuck(1)
+
+
+def test_some_of_the_rows_are_counted_for_themselves() -> None:
+    training, data = two_numbers(1, 4000), two_numbers(2, 300)
+    whole = Copies(columns_of(training), 300)
+    whole.update(Checked(300, (data["x"], data["y"]), {}))
+    some = whole.of_some()
+    assert (some.rows, some.known, some.result()) == (0, False, 1.0)
+    some.update(Checked(300, (np.repeat(data["x"][:100], 3), np.repeat(data["y"][:100], 3)), {}))
+    assert (some.rows, some.known, some.result()) == (300, True, 3.0)
+    assert (whole.rows, whole.result()) == (300, 1.0)
+
+
+@pytest.mark.parametrize(("times", "expected"), [(3, 3.0), (100, 4.0)])
+def test_a_stuck_feed_leaves_enough_rows_to_decide(times: int, expected: float) -> None:
+    data = taken(two_numbers(2, 400 // times), np.tile(np.arange(400 // times), times))
+    copies = Copies(columns_of(two_numbers(1, 4000)), 400)
+    copies.update(Checked(len(data["x"]), (data["x"], data["y"]), {}))
+    assert copies.decidable(100) == pytest.approx(expected, rel=0.01)

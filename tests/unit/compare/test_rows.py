@@ -172,3 +172,15 @@ def test_many_rows_come_in_blocks() -> None:
     blocks = [rows.batch.inputs.rows for rows in RowReader(open_source({"x": np.zeros(150_000)}), schema_of(profile)).read()]
     assert sum(blocks) == 150_000
     assert max(blocks) <= 65_536
+
+
+def test_columns_beside_the_features_are_read_where_somebody_asks() -> None:
+    training = {"x": [1.0, 2.0] * 50, "tier": ["gold", "iron"] * 50, "town": ["Rome", "Bonn"] * 50}
+    known = schema_of(profile_of(training, segment=["tier", "town"]))
+    data = {"x": [1.0, 2.0], "tier": ["iron", None]}
+    reader = RowReader(open_source(data), known, beside=["tier", "town"])
+    (rows,) = reader.read()
+    assert values_of(rows, "tier") == ["iron", None]
+    assert (reader.absent_beside, reader.missing, reader.extra) == (("town",), (), ())
+    (rows,) = RowReader(open_source(data), known).read()
+    assert rows.batch.inputs.names == ("x",)
