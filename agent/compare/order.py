@@ -110,12 +110,12 @@ def notes(comparison: Comparison) -> list[str]:
         )
     if comparison.anomalies:
         found.append(f"rows that are stranger than nearly all of training: {comparison.anomalies:,} of {comparison.rows:,}")
-    found += [_not_watched("segments", one.name, one.reason) for one in comparison.segments if _is_fault(one)]
-    found += [_not_watched("groups", one.name, one.reason) for one in comparison.groups if _is_fault(one)]
+    found += [_not_watched("segments", one.name, one.reason) for one in comparison.segments if is_fault(one)]
+    found += [_not_watched("groups", one.name, one.reason) for one in comparison.groups if is_fault(one)]
     return found
 
 
-def _is_fault(part: SegmentSummary | GroupReport) -> bool:
+def is_fault(part: SegmentSummary | GroupReport) -> bool:
     """Tell a grouping that can't be watched from what is watched."""
     return not part.value and part.decision is Decision.NO_REFERENCE
 

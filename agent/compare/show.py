@@ -11,10 +11,11 @@ from rich.table import Table
 
 from agent.compare.comparison import Comparison, Distribution
 from agent.compare.markup import clean
-from agent.compare.order import broken, leading, moved, notes, ordered, title, verdict
+from agent.compare.order import broken, is_fault, leading, moved, notes, ordered, title, verdict
 from agent.compare.parts import GROUP_HEAD, SEGMENT_HEAD, group_cells, groups_of, segment_cells, segments_of
 from agent.evaluate.reason import number, share
-from agent.evaluate.report import ColumnReport, Decision, Score
+from agent.evaluate.report import ColumnReport, Decision, GroupReport, Score
+from agent.evaluate.segments import SegmentSummary
 from agent.profile.show import WIDTH, bars, standard_console
 
 STYLES = {
@@ -75,7 +76,7 @@ def _table(comparison: Comparison, *, narrow: bool) -> Table:
 
 
 def _show_segments(comparison: Comparison, console: Console) -> None:
-    lines = [(segment_cells(each), each.decision, each.reason) for each in segments_of(comparison)]
+    lines = [(segment_cells(each), each.decision, _why(each)) for each in segments_of(comparison)]
     _show_parts(console, SEGMENT_HEAD, lines, left=(0, 1, 4))
 
 
@@ -85,8 +86,12 @@ def _show_groups(comparison: Comparison, console: Console) -> None:
     lines = []
     for group in groups_of(comparison):
         cells = group_cells(group)
-        lines.append((tuple(cells[place] for place in places), group.decision, group.reason))
+        lines.append((tuple(cells[place] for place in places), group.decision, _why(group)))
     _show_parts(console, tuple(GROUP_HEAD[place] for place in places), lines, left=(0, 1))
+
+
+def _why(part: SegmentSummary | GroupReport) -> str:
+    return "" if is_fault(part) else part.reason  # a note says it
 
 
 def _show_parts(

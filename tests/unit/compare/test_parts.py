@@ -94,6 +94,7 @@ def test_terminal_has_both_tables_with_their_reasons() -> None:
     assert "region=north  only 5 rows, at least 100 are needed" in lines
     assert any(line.startswith("region=north  unlike ") and "-0.35 … -0.25" in line for line in lines)
     assert "region=north  selected 1 %" in lines
+    assert [line for line in lines if "the profile has no column" in line] == lines[-1:]
     assert "groups by town can't be watched: the profile has no column 'town'" in lines
     assert "1 of 2 segments drifted; 1 of 1 group unlike the others" in lines[1]
 
