@@ -245,8 +245,15 @@ def _numeric_suffixes(frame: NumericFrame, lengths: Sequence[int]) -> NumericFra
     )  # fmt: skip
 
 
+CANCELLED = 1e-12
+"""A spread below this part of the squared distance is what rounding leaves of none."""
+
+
 def _moments(frame: NumericFrame, count: Counts, lengths: Sequence[int]) -> tuple[Floats, Floats]:
-    """Join means and variances as Chan, Golub and LeVeque (1979), all measured from the mean of everything: nothing cancels."""
+    """Join means and variances as Chan, Golub and LeVeque (1979), all measured from the mean of everything.
+
+    Of a stretch whose values are all the same, far from that mean, rounding is left over (`CANCELLED`): it has no spread.
+    """
     weights = frame.count.astype(np.float64)
     some = weights > 0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -256,7 +263,8 @@ def _moments(frame: NumericFrame, count: Counts, lengths: Sequence[int]) -> tupl
         squares = np.where(some, weights * (frame.variance + away * away), 0.0)
         first, second = _sums([weights * away, squares], lengths)
         shift = first / count
-        variance = np.maximum(second / count - shift * shift, 0.0)
+        variance = second / count - shift * shift
+        variance[variance <= CANCELLED * second / count] = 0.0
         return np.where(count > 0, centre + shift, np.nan), np.where(count > 0, variance, np.nan)
 
 

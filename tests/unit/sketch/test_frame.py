@@ -118,6 +118,22 @@ def test_a_mean_far_from_zero_keeps_its_variance() -> None:
     assert whole.variance[0, 0] == pytest.approx(np.concatenate(far).var(), rel=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.0, 7.0, 1e6])
+def test_a_stretch_of_one_value_has_no_spread_whatever_came_before(value: float) -> None:
+    """A rare flag that nobody set for ten minutes: what rounding left over passed for a spread of 1e-11."""
+    edges = np.array([0.5])
+    columns = [NumericSketch(edges, np.array([0, 1])) for _ in range(8)]
+    layout = NumericLayout.of([(edges, np.array([0, 1]))])
+    for place, column in enumerate(columns):
+        column.update(np.append(np.full(166, value), value + (place < 3)))
+    frames = stacked(
+        [Frames(NumericFrame.of([column], layout, np.zeros(1, np.int64)), CategoryFrame.of([], 0)) for column in columns]
+    )
+    variance = suffixes(frames, (1, 2, 5, 8)).numeric.variance[:, 0]
+    assert variance[:3].tolist() == [0.0, 0.0, 0.0]
+    assert variance[3] == pytest.approx(3 / 1336 * (1 - 3 / 1336), rel=1e-6)
+
+
 def test_coarsened_keeps_what_it_can() -> None:
     frame = stretch(3)[0]
     small = coarsened(frame, LAYOUT)
