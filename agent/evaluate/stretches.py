@@ -7,9 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-LONG = 64
-"""Panes from which on stretches grow by half: what only they can prove waits too long for twice as many."""
-
 
 class Stretch(NamedTuple):
     """Some of the newest figures of a window.
@@ -53,12 +50,6 @@ def stretches(starts_ns: Sequence[int], end_ns: int, panes: Sequence[int]) -> li
     """
     held = np.cumsum(panes[::-1])
     every = int(held[-1])
-    doubled = [1 << power for power in range(every.bit_length())]
-    wanted = [least for power in doubled for least in (power, *_between(power)) if least < every]
+    wanted = [1 << power for power in range(every.bit_length()) if 1 << power < every]
     taken = sorted({int(np.searchsorted(held, least)) + 1 for least in wanted} | {len(held)})
     return [Stretch(count, int(held[count - 1]), (end_ns - starts_ns[len(starts_ns) - count]) / 1e9) for count in taken]
-
-
-def _between(power: int) -> tuple[int, ...]:
-    """Give the stretch between two powers of two; only of long windows, where half a step is an hour."""
-    return (power * 3 // 2,) if power >= LONG else ()

@@ -23,8 +23,9 @@ def mean_shift(
     """Shift of the mean over the standard deviation of training, with the lower bound of its magnitude.
 
     ``(mean - reference mean) / σ``, signed: positive where the values grew. The bound is Welch's interval with Student's
-    quantile. As the window's variance the larger of its own and the reference's counts: in a small window of rare
-    events (hundred zeros of a flag that is set in 5 % of training) the own variance is 0 and would prove anything.
+    quantile. As the window's variance the larger of its own and the reference's counts, with the degrees of freedom of that
+    one: in a small window of rare events (hundred zeros of a flag that is set in 5 % of training) the own variance is 0 and
+    would prove anything.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ def mean_shift(
     Examples
     --------
     >>> result = mean_shift([400, 400, 1], 5.0, 4.0, 10_000, 4.0, 4.0, 0.05, [1.0, 4.0, 1.0])
-    >>> result.value.tolist(), result.lower.round(4).tolist()  # 0.5 - 1.9657 * sqrt(1/400 + 1/10_000), about
-    ([0.5, 0.5, nan], [0.3997, 0.2996, nan])
+    >>> result.value.tolist(), result.lower.round(4).tolist()  # 0.5 - 1.96 * sqrt(1/399 + 1/9_999)
+    ([0.5, 0.5, nan], [0.3999, 0.302, nan])
     """
     n, mu, var, m, nu, ref = (
         np.asarray(x, dtype=np.float64) for x in (count, mean, variance, reference_count, reference_mean, reference_variance)
@@ -66,7 +67,8 @@ def mean_shift(
         total = noise + reference_noise
         error = np.sqrt(total)
         defined = np.asarray((effective >= 2) & (m >= 2) & np.isfinite(shift) & np.isfinite(error))
-        freedom = 1 / ((noise / total) ** 2 / (effective - 1) + (reference_noise / total) ** 2 / (m - 1))
+        own = np.where(var > sigma * sigma, effective, m) - 1  # of the sample whose variance counts
+        freedom = 1 / ((noise / total) ** 2 / own + (reference_noise / total) ** 2 / (m - 1))
         score = np.abs(shift) / error
         lower = np.zeros(defined.shape)
         half = np.asarray(alpha, dtype=np.float64) / 2

@@ -57,13 +57,18 @@ def difference_lower(
     return lower
 
 
+SCREEN = 0.7
+"""Part of Wilson's quantile at which the exact bound is worth computing: in a sample without any the exact end is nearer, as
+``1 - exp(-x) >= x / (1 + x)`` with x above ``z² / 2n``."""
+
+
 def _added(high: Floats, low: Floats, end_of_high: Floats, end_of_low: Floats) -> Floats:
     difference: Floats = high - low - np.hypot(high - end_of_high, end_of_low - low)
     return difference
 
 
 def _wilson(share: Floats, rows: Floats, tail: Floats, side: int) -> Floats:
-    square = ndtri(tail) ** 2 / rows
+    square = (SCREEN * ndtri(tail)) ** 2 / rows
     half = np.sqrt(square * (share * (1 - share) + square / 4))
     end: Floats = (share + square / 2 + side * half) / (1 + square)
     return end

@@ -3,7 +3,7 @@
 Every method is first run over stationary runs of 30,000 rows. A peer's thresholds are put where at most 5 % of the runs have any
 alarm in any output, for each of its window sizes separately. Outrider has no thresholds on its statistics: its error is a
 setting, and of `ALPHAS` it gets the largest that keeps to the same rate. The question here is whether anything changed, not
-whether it matters, so its tolerances are near 0, it decides after one evaluation instead of three in a row, and it looks every 25
+whether it matters, so its tolerances are near 0, it decides after one evaluation instead of three in a row, and it looks every 20
 rows over a window of 12,800. Statistics that say the same as others are off (`tests.bench.detect.outrider.REDUNDANT`). What it
 counts as breaking the schema (nulls where training had none) is a flag, as with a peer whose threshold is that of training.
 
@@ -38,7 +38,7 @@ MOMENT = 3_000
 """The change comes so many rows later at most: anywhere in the longest of the windows."""
 RATE = 0.05
 WINDOWS = (100, 300, 1_000, 3_000)
-PANE_ROWS = 25
+PANE_ROWS = 20
 ALPHAS = (0.9, 0.5, 0.3, 0.1, 0.05)
 SEED = 9
 _MEMORY = {**dict.fromkeys(ONLINE, 500), OUTRIDER: BEFORE}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.evaluate.stretches import LONG, stretches
+from agent.evaluate.stretches import stretches
 
 MINUTE = 60 * 10**9
 
@@ -22,12 +22,6 @@ def test_groups_give_the_next_longer_stretch_and_none_twice() -> None:
     found = stretches([0, 20 * MINUTE, 40 * MINUTE, 60 * MINUTE, 61 * MINUTE], 62 * MINUTE, held)
     assert [(stretch.taken, stretch.panes) for stretch in found] == [(1, 1), (2, 2), (3, 22), (4, 42), (5, 62)]
     assert [stretch.span_s for stretch in found] == [60, 120, 22 * 60, 42 * 60, 62 * 60]
-
-
-def test_long_windows_grow_by_half() -> None:
-    found = [stretch.panes for stretch in stretches(starts(600), 600 * MINUTE, [1] * 600)]
-    assert found[: found.index(LONG)] == [1, 2, 4, 8, 16, 32]
-    assert found[found.index(LONG) :] == [64, 96, 128, 192, 256, 384, 512, 600]
 
 
 def test_panes_without_rows_are_no_panes_but_time() -> None:
