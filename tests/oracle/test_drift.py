@@ -203,3 +203,35 @@ def test_the_expected_number_of_categories_is_that_of_drawing() -> None:
     seen = np.count_nonzero(window)
     got = distinct_change(window, seen, reference, np.count_nonzero(reference), 0.05)
     assert got.value.item() == pytest.approx(seen / drawn - 1, abs=0.005)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 1e-4, 1e-8, 1e-12])
+def test_no_difference_that_the_exact_ends_prove_is_passed_over(alpha: float) -> None:
+    """What is cheap only says where the exact ends of both shares are worth computing."""
+    source = np.random.default_rng(5)
+    rows, reference_rows = source.integers(1, 3_000, 4_000), source.integers(50, 30_000, 4_000)
+    count = source.binomial(rows, source.choice([0.0, 0.001, 0.02, 0.2, 0.5, 0.98, 1.0], 4_000))
+    reference = source.binomial(reference_rows, source.choice([0.0, 0.001, 0.02, 0.2, 0.5, 0.98, 1.0], 4_000))
+    p, q = count / rows, reference / reference_rows
+    more = p >= q
+    high, high_rows = np.where(more, count, reference), np.where(more, rows, reference_rows)
+    low, low_rows = np.where(more, reference, count), np.where(more, reference_rows, rows)
+    least = np.where(high > 0, stats.beta.ppf(alpha / 2, np.maximum(high, 1), high_rows - high + 1), 0.0)
+    most = np.where(low < low_rows, stats.beta.isf(alpha / 2, low + 1, np.maximum(low_rows - low, 1)), 1.0)
+    gap = np.abs(p - q)
+    exact = gap - np.hypot(np.maximum(p, q) - least, most - np.minimum(p, q))
+    np.testing.assert_allclose(difference_lower(p, rows, q, reference_rows, alpha), np.maximum(exact, 0.0), atol=1e-9)
+    assert (exact > 0).mean() > 0.1
+
+
+def test_a_category_that_is_gone_is_proven_by_a_hundred_rows() -> None:
+    assert difference_lower(0.0, 100, 0.2, 10_000, 1e-7).item() > 0.03
+
+
+def test_the_degrees_of_freedom_are_those_of_the_variance_that_counts() -> None:
+    """A window that is no wider than training has training's variance, which thousands of rows know."""
+    narrow, wide = (mean_shift(100, 1.0, variance, 10_000, 0.0, 1.0, 1e-6) for variance in (0.9, 1.2))
+    known = stats.norm.isf(5e-7) * math.sqrt(1 / 99 + 1 / 9_999)
+    assert narrow.lower.item() == pytest.approx(1 - known, rel=2e-3)
+    own = stats.t.isf(5e-7, 99) * math.sqrt(1.2 / 99 + 1 / 9_999)
+    assert wide.lower.item() == pytest.approx(1 - own, rel=0.02)

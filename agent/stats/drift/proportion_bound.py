@@ -2,7 +2,7 @@
 
 Newcombe adds up two Wilson intervals. Wilson's lower end is too high for rare events, and more so the smaller the level: with
 200 categories in 50 rows nearly every window had one that "changed". So the exact interval of Clopper and Pearson decides; it
-is computed only where Wilson's is already above 0.
+is computed only where Wilson's, with less of its quantile (`SCREEN`), is already above 0.
 
 Sources: Wilson, JASA 22 (1927); Newcombe, Statistics in Medicine 17 (1998), methods 10 and 11; Clopper and Pearson,
 Biometrika 26 (1934).
