@@ -78,6 +78,7 @@ class BiasWatch:
         self._streaks: dict[Key, Streak] = {}
         self._faults: list[GroupReport] = []
         self._outcome: OutcomeTest | None = None
+        self._favourable = str(settings.favourable or "").removeprefix("=")
         self.watched: tuple[Watched, ...] = ()
         try:
             self._outcome = OutcomeTest(schema, settings.favourable)
@@ -99,7 +100,7 @@ class BiasWatch:
     def _groups_of(self, watched: Watched, schema: Schema) -> Iterator[Group]:
         grouping = watched.grouping
         for name, value in zip(watched.names, watched.values, strict=True):
-            yield Group(name, grouping.column, value, self._training(schema, grouping, value), str(grouping))
+            yield Group(name, grouping.column, value, self._training(schema, grouping, value), str(grouping), self._favourable)
 
     def _training(self, schema: Schema, grouping: Grouping, value: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Give answered and selected rows of training, the group's and the others'."""

@@ -6,6 +6,9 @@ from agent.compare.comparison import Comparison
 from agent.evaluate.report import ColumnReport, Decision, GroupReport, RelationReport, Report, Score
 from agent.evaluate.segments import SegmentSummary
 
+REPEATED = 1.01
+"""Below this many rows for one different row nothing is said of it: some are equal by chance."""
+
 ORDER = {
     decision: rank
     for rank, decision in enumerate(
@@ -103,7 +106,7 @@ def notes(comparison: Comparison) -> list[str]:
         found.append(f"not in the data, so not compared: {_listed(comparison.absent_outputs)}")
     if comparison.extra_columns:
         found.append(f"columns that the profile does not know, not looked at: {_listed(comparison.extra_columns)}")
-    if comparison.repeated > 1:
+    if comparison.repeated > REPEATED:
         effective = comparison.rows / comparison.repeated
         found.append(
             f"rows are repeated: {comparison.rows:,} rows say as much as {effective:,.0f} different ones, so they count as these"

@@ -55,6 +55,8 @@ class Group:
         Answered and selected rows of the group and of the others in training; ``None`` where the profile does not say.
     by
         How `profile build` is told of it: ``gender``, ``age<25``; the name if empty.
+    favourable
+        How it is told of the favourable answer; empty where it knows by itself.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Group:
     value: str
     training: tuple[tuple[int, int], tuple[int, int]] | None = None
     by: str = ""
+    favourable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +283,8 @@ def _explain(report: GroupReport, group: Group, stretch: _Stretch) -> str:
     else:
         by = shlex.quote(group.by or group.name)
         by = by if by.startswith("'") else f"'{by}'"
-        parts.append(f"what it was in training is not known (build the profile with --by {by})")
+        lucky = f" --favourable {shlex.quote(group.favourable)}" if group.favourable else ""
+        parts.append(f"what it was in training is not known (build the profile with --by {by}{lucky})")
     return ", ".join(parts)
 
 

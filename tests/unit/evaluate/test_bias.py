@@ -162,6 +162,10 @@ def test_the_sentence_is_of_the_stretch_that_decides() -> None:
         (Group("gender=f", "gender", "f", None, "gender"), "(build the profile with --by 'gender')"),
         (Group("age<25", "age", "<25", None, "age<25"), "(build the profile with --by 'age<25')"),
         (Group("age<25", "age", "<25"), "(build the profile with --by 'age<25')"),
+        (
+            Group("gender=f", "gender", "f", None, "gender", ">=0.5"),
+            "(build the profile with --by 'gender' --favourable '>=0.5')",
+        ),
     ],
 )
 def test_what_training_does_not_say_can_be_had(group: Group, words: str) -> None:
