@@ -45,14 +45,18 @@ def number(text: str) -> float:
 
 
 def parse(text: str) -> tuple[Tolerances, ...]:
-    """Read tolerances; `ValueError` says which part is wrong.
+    """Read tolerances; `ValueError` says which parts are wrong, all of them.
 
     Examples
     --------
     >>> [str(one) for one in parse("age ks=0.2 psi=off; 'net income' mean_shift=0.5")]
     ['age ks=0.2 psi=off', "'net income' mean_shift=0.5"]
     """
-    return tuple(_entry(part) for part in _parts(text))
+    faults: list[str] = []
+    found = tuple(_entry(part, faults) for part in _parts(text))
+    if faults:
+        raise ValueError("; ".join(faults))
+    return found
 
 
 def _parts(text: str) -> list[list[str]]:
@@ -72,17 +76,18 @@ def _parts(text: str) -> list[list[str]]:
     return [part for part in parts if part]
 
 
-def _entry(words: list[str]) -> Tolerances:
+def _entry(words: list[str], faults: list[str]) -> Tolerances:
     pattern, *pairs = words
     if not pairs:
-        raise ValueError(f"{pattern!r}: write the column, then statistics: age ks=0.2 psi=off")
+        faults.append(f"{pattern!r}: write the column, then statistics: age ks=0.2 psi=off")
     values: dict[str, float] = {}
     for pair in pairs:
         name, found, value = pair.partition("=")
         if not found:
-            raise ValueError(f"{pair!r}: write statistic=number, such as ks=0.2")
+            faults.append(f"{pair!r}: write statistic=number, such as ks=0.2")
+            continue
         try:
             values[name] = number(value)
         except ValueError as error:
-            raise ValueError(f"{pair!r}: {error}") from None
+            faults.append(f"{pair!r}: {error}")
     return Tolerances(pattern, values)

@@ -52,3 +52,8 @@ def test_off_is_infinite() -> None:
 def test_a_statistic_that_there_is_not_is_a_fault_at_start() -> None:
     with pytest.raises(ConfigError, match="'kss' is no statistic"):
         load({"OUTRIDER_THRESHOLDS": "age kss=0.1"})
+
+
+def test_all_faults_are_named_at_once() -> None:
+    with pytest.raises(ValueError, match="'ks': write statistic=number.*'psi=x': write a number.*'fare': write the column"):
+        parse("age ks psi=x; fare")
