@@ -55,5 +55,5 @@ def test_a_statistic_that_there_is_not_is_a_fault_at_start() -> None:
 
 
 def test_all_faults_are_named_at_once() -> None:
-    with pytest.raises(ValueError, match="'ks': write statistic=number.*'psi=x': write a number.*'fare': write the column"):
+    with pytest.raises(ValueError, match=r"'ks': write statistic=number.*'psi=x': write a number.*'fare': write the column"):
         parse("age ks psi=x; fare")
