@@ -12,6 +12,8 @@ from agent.evaluate.table import CATEGORY, NUMERIC, statistics_of
 from agent.evaluate.view import CategoryView, NumericView, View
 from agent.profile.chunks import Chunks, ColumnChunks
 from agent.sketch.frame import CategoryFrame, Floats, Frames, NumericFrame
+from agent.stats.drift.binned import Binned, Bins, Scaled, sigma_of
+from agent.stats.drift.kurtosis import kurtosis
 from agent.window.layout import Layout
 
 LEAST_CHUNKS = 6
@@ -64,11 +66,12 @@ def usual_effects(
         return {}, {}
     sample = _sample(chunks, layout, names)
     whole = _coarse(training, layout)
-    against_all = _effects(sample, whole, layout, names)
+    tails = _tails(training.numeric, layout)
+    against_all = _effects(sample, whole, layout, names, tails)
     pairs = chunks.neighbours()
     if len(pairs) < LEAST_CHUNKS:
         return against_all, {}
-    return against_all, _effects(sample.take(pairs[:, 1]), sample.take(pairs[:, 0]), layout, names)
+    return against_all, _effects(sample.take(pairs[:, 1]), sample.take(pairs[:, 0]), layout, names, tails)
 
 
 def threshold_of(magnitudes: Floats) -> float:
@@ -119,7 +122,9 @@ def _fill(cells: NDArray[np.int64], found: ColumnChunks) -> None:
     cells[:, -1] = found.counts[:, -1]
 
 
-def _effects(current: _Sample, reference: _Sample, layout: Layout, names: Sequence[str]) -> dict[tuple[str, str], Floats]:
+def _effects(
+    current: _Sample, reference: _Sample, layout: Layout, names: Sequence[str], tails: Floats
+) -> dict[tuple[str, str], Floats]:
     cells, whole = current.numeric.counts.astype(np.float64), np.asarray(reference.numeric.counts, dtype=np.float64)
     once = np.ones(1)
     numeric = NumericView(current.numeric, reference.numeric, cells, whole, cells, whole, layout.bins, once)
@@ -138,7 +143,7 @@ def _effects(current: _Sample, reference: _Sample, layout: Layout, names: Sequen
                 _keep(found, statistic.name, statistic.compare(view, HALF).lower, places, names)
     if layout.numeric:
         for name, measure in (("wasserstein", _distance), ("variance", _spread)):
-            _keep(found, name, measure(current.numeric, reference.numeric), layout.numeric, names)
+            _keep(found, name, measure(current.numeric, reference.numeric, tails), layout.numeric, names)
     return found
 
 
@@ -150,24 +155,42 @@ def _keep(
         found[names[place], statistic] = column_magnitudes[np.isfinite(column_magnitudes)]
 
 
-def _distance(current: NumericFrame, reference: NumericFrame) -> Floats:
+def _tails(training: NumericFrame, layout: Layout) -> Floats:
+    """Give the kurtosis of training's columns, shape ``(C,)``, that of an exponential (9) at most.
+
+    Less than there is makes a column more tolerant; more would make it less than its own waves.
+    """
+    bins = layout.bins
+    count = training.count.astype(np.float64)
+    sigma = sigma_of(count, training.mean, training.variance)
+    with np.errstate(all="ignore"):
+        sample = Binned(count, training.mean, training.variance, training.counts, training.sums)
+        found = kurtosis(Scaled.of(sample, sigma, bins.origin), Bins.of(bins.edges, bins.origin, sigma), count)
+    return np.minimum(found, EXPONENTIAL)
+
+
+EXPONENTIAL = 9.0
+"""The kurtosis of an exponential distribution."""
+
+
+def _distance(current: NumericFrame, reference: NumericFrame, tails: Floats) -> Floats:
     """Give the Wasserstein-2 distance over σ of normal distributions with these moments.
 
     Chunks keep no sums of bins. The distance of order 1 is never larger than that of order 2, which for normal distributions is
     ``sqrt((mean - mean')² + (s - s')²)`` (Givens and Shortt, 1984). What chance makes of that is taken off, in units of σ²:
-    ``1/n`` for the mean and ``(κ - 1)/4n`` for the deviation, with the kurtosis κ of an exponential, 9.
+    ``1/n`` for the mean and ``(κ - 1)/4n`` for the deviation, with the kurtosis κ.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = np.sqrt(reference.variance)
         usable = np.where(sigma > 0, sigma, np.nan)
         apart = np.hypot(current.mean - reference.mean, np.sqrt(current.variance) - sigma) / usable
-        return _beyond(apart, 3.0 * _chance(current, reference))
+        return _beyond(apart, (1.0 + (tails - 1.0) / 4.0) * _chance(current, reference))
 
 
-def _spread(current: NumericFrame, reference: NumericFrame) -> Floats:
+def _spread(current: NumericFrame, reference: NumericFrame, tails: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.log(current.variance / reference.variance) / 2
-        return _beyond(ratio, 2.0 * _chance(current, reference))
+        return _beyond(ratio, (tails - 1.0) / 4.0 * _chance(current, reference))
 
 
 def _chance(current: NumericFrame, reference: NumericFrame) -> Floats:
@@ -177,11 +200,11 @@ def _chance(current: NumericFrame, reference: NumericFrame) -> Floats:
 def _beyond(effect: Floats, chance: Floats) -> Floats:
     """Shrink the magnitudes of a column's effects by the part of their squares that chance has; NaN where not finite.
 
-    ``sqrt(1 - chance / mean square)`` over the chunks, with two standard errors more of chance: independent rows come to about 0,
-    and a wave far larger than chance stays as it is (James and Stein, 1961).
+    ``sqrt(1 - chance / mean square)`` over the chunks: independent rows come to about 0, and a wave far larger than chance stays
+    as it is (James and Stein, 1961). No more than chance is taken off: a wave as large as chance would go with it, and page at
+    its crest every day.
     """
     found = np.isfinite(effect) & np.isfinite(chance)
     squares, expected = np.where(found, np.square(effect), 0.0).sum(axis=0), np.where(found, chance, 0.0).sum(axis=0)
-    chunks = np.maximum(found.sum(axis=0), 1)
-    part = 1.0 - expected * (1.0 + 2.0 * np.sqrt(2.0 / chunks)) / np.maximum(squares, np.finfo(np.float64).tiny)
+    part = 1.0 - expected / np.maximum(squares, np.finfo(np.float64).tiny)
     return np.where(found, np.abs(effect) * np.sqrt(np.maximum(part, 0.0)), np.nan)
