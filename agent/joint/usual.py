@@ -37,6 +37,9 @@ DEVIATIONS = 3.0
 DOUBT = 2.0
 """Standard errors."""
 
+SINE = 2.0
+"""The square of a sine at its crest, over its mean."""
+
 LEAST_ROWS = 20
 """Rows that a chunk needs."""
 
@@ -146,6 +149,9 @@ def usual_discrepancy(rows: NDArray[np.int64], means: Floats, reference: Referen
 
     Of the square, which can be measured without bias: less ``Σλ / n``. Under chance it is a weighted sum of chi-squares: its
     variance is ``2 Σλ² / n²``, its excess kurtosis ``12 Σλ⁴ / (Σλ²)²``, which is at most ``12 max λ² / Σλ²``.
+
+    Where chance hides how far the squares are apart, their mean still tells of a wave: it is at least the crest of a sine with
+    the largest mean that two standard errors allow. A busy window shows it without any chance.
     """
     d = means.shape[-1] // 2
     n = np.maximum(rows, 1)
@@ -154,7 +160,11 @@ def usual_discrepancy(rows: NDArray[np.int64], means: Floats, reference: Referen
     squared = np.square(means - reference.means).sum(axis=-1) / d - trace / n
     chance = 2 * reference.squares * np.square(np.maximum(trace / trace_then, 1.0) / n)
     excess = 12 * reference.largest**2 / max(reference.squares, 1e-12)
-    found = beyond_chance(np.where(rows >= LEAST_ROWS, squared, np.nan), chance, excess)
+    some = rows >= LEAST_ROWS
+    found = float(beyond_chance(np.where(some, squared, np.nan), chance, excess))
+    if some.sum() >= ENOUGH:
+        doubt = DOUBT * float(np.sqrt(chance[some].mean() / some.sum()))
+        found = max(found, SINE * (max(float(squared[some].mean()), 0.0) + doubt))
     return min(float(np.sqrt(found)), 2.0)
 
 
