@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.evaluate.decide import NO_STREAK, Key, Streak, step, worst
-from agent.evaluate.facts import CategoryFacts, Facts, NumericFacts, category_facts, numeric_facts
+from agent.evaluate.facts import CategoryFacts, Facts, NumericFacts, category_facts, medians, numeric_facts
 from agent.evaluate.reason import NOT_SEEN, explain, too_few
 from agent.evaluate.report import TRAINING, ColumnReport, Decision, Score, evidence
 from agent.evaluate.rule import Rule
@@ -60,6 +60,8 @@ class ColumnReports:
         self._lengths: list[list[int]] = [[] for _ in self._columns]
         """Of each score, which length of the window it is of."""
         self._current: Frames | None = None
+        self._middles: dict[int, NDArray[np.float64]] = {}
+        """Medians, by the frames they are of."""
         self._spans: Sequence[float] = ()
         layout = window.layout
         self._numeric = {place: column for column, place in enumerate(layout.numeric)}
@@ -167,11 +169,17 @@ class ColumnReports:
         if frames is None:
             return None
         if place in self._numeric:
-            return numeric_facts(frames.numeric, (*leading, self._numeric[place]), self._window.layout.bins)
+            return numeric_facts(frames.numeric, (*leading, self._numeric[place]), self._middles_of(frames))
         if place in self._category:
             categories = self._columns[place].categories or ()
             return category_facts(frames.category, (*leading, self._category[place]), categories)
         return None
+
+    def _middles_of(self, frames: Frames) -> NDArray[np.float64]:
+        found = self._middles.get(id(frames))  # all of them live as long as this
+        if found is None:
+            found = self._middles[id(frames)] = medians(frames.numeric, self._window.layout.bins)
+        return found
 
     def _median(self, place: int, facts: NumericFacts) -> float | None:
         if math.isfinite(facts.median):

@@ -50,8 +50,8 @@ class CategoryFacts:
 Facts = NumericFacts | CategoryFacts
 
 
-def numeric_facts(frame: NumericFrame, place: tuple[int, ...], layout: NumericLayout) -> NumericFacts:
-    """Read a column of a frame; `place` is an index of the leading shape, its last part the column.
+def medians(frame: NumericFrame, layout: NumericLayout) -> NDArray[np.float64]:
+    """Give the means of the bins that the middle values fall in, of the frame's leading shape; NaN where that bin is open.
 
     Examples
     --------
@@ -59,9 +59,21 @@ def numeric_facts(frame: NumericFrame, place: tuple[int, ...], layout: NumericLa
     >>> sketch = NumericSketch(np.array([0.0, 10.0]), np.array([0, 1, 2]))
     >>> sketch.update(np.array([-1.0, 2.0, 4.0, 12.0]))
     >>> layout = NumericLayout.of([(sketch.bins.edges, sketch.coarse)])
-    >>> numeric_facts(NumericFrame.of([sketch], layout, np.zeros(1, dtype=np.int64)), (0,), layout).median
-    3.0
+    >>> medians(NumericFrame.of([sketch], layout, np.zeros(1, dtype=np.int64)), layout).tolist()
+    [3.0]
     """
+    if not frame.sums.shape[-1]:
+        return np.full(frame.count.shape, np.nan)
+    below = np.cumsum(frame.counts, axis=-1)
+    total = below[..., -1:]
+    middle = (below >= total / 2).argmax(axis=-1)[..., None]
+    counts, sums = (np.take_along_axis(x, middle, axis=-1)[..., 0] for x in (frame.counts, frame.sums))
+    closed = (total[..., 0] > 0) & (middle[..., 0] > 0) & (middle[..., 0] < layout.bins - 1)
+    return np.where(closed, layout.origin + sums / np.maximum(counts, 1), np.nan)
+
+
+def numeric_facts(frame: NumericFrame, place: tuple[int, ...], middles: NDArray[np.float64]) -> NumericFacts:
+    """Read a column of a frame; `place` is an index of the leading shape, `middles` are all `medians`."""
     return NumericFacts(
         rows=int(frame.rows[place]),
         missing=int(frame.missing[place]),
@@ -71,20 +83,8 @@ def numeric_facts(frame: NumericFrame, place: tuple[int, ...], layout: NumericLa
         deviation=math.sqrt(max(0.0, float(frame.variance[place]))),
         minimum=float(frame.minimum[place]),
         maximum=float(frame.maximum[place]),
-        median=_median(frame, place, layout),
+        median=float(middles[place]),
     )
-
-
-def _median(frame: NumericFrame, place: tuple[int, ...], layout: NumericLayout) -> float:
-    column, bins = place[-1], int(layout.bins[place[-1]])
-    counts = frame.counts[place]
-    total = int(counts.sum())
-    if not total or not frame.sums.shape[-1]:
-        return math.nan
-    middle = int(np.searchsorted(np.cumsum(counts), total / 2))
-    if not 0 < middle < bins - 1:
-        return math.nan
-    return float(layout.origin[column] + frame.sums[place][middle] / counts[middle])
 
 
 def category_facts(frame: CategoryFrame, place: tuple[int, ...], categories: tuple[str, ...]) -> CategoryFacts:

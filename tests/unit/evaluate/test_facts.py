@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.evaluate.facts import NumericFacts, category_facts, numeric_facts
+from agent.evaluate.facts import NumericFacts, category_facts, medians, numeric_facts
 from agent.sketch.categorical import CategorySketch
 from agent.sketch.frame import CategoryFrame, NumericFrame, NumericLayout
 from agent.sketch.numeric import NumericSketch
@@ -19,7 +19,8 @@ LAYOUT = NumericLayout.of([(EDGES, COARSE)])
 def facts(values: NDArray[np.float64]) -> NumericFacts:
     sketch = NumericSketch(EDGES, COARSE)
     sketch.update(values)
-    return numeric_facts(NumericFrame.of([sketch], LAYOUT, np.zeros(1, dtype=np.int64)), (0,), LAYOUT)
+    frame = NumericFrame.of([sketch], LAYOUT, np.zeros(1, dtype=np.int64))
+    return numeric_facts(frame, (0,), medians(frame, LAYOUT))
 
 
 def test_the_median_lies_within_its_bin() -> None:

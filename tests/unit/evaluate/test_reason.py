@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.evaluate.facts import CategoryFacts, NumericFacts, numeric_facts
+from agent.evaluate.facts import CategoryFacts, NumericFacts, medians, numeric_facts
 from agent.evaluate.reason import changes, explain, share
 from agent.evaluate.report import Decision, Score
 from agent.sketch.frame import NumericFrame, NumericLayout
@@ -18,7 +18,8 @@ LAYOUT = NumericLayout.of([(EDGES, np.arange(0, 20, 2))])
 def numeric(values: NDArray[np.float64]) -> NumericFacts:
     sketch = NumericSketch(EDGES, np.arange(0, 20, 2))
     sketch.update(values)
-    return numeric_facts(NumericFrame.of([sketch], LAYOUT, np.zeros(1, dtype=np.int64)), (0,), LAYOUT)
+    frame = NumericFrame.of([sketch], LAYOUT, np.zeros(1, dtype=np.int64))
+    return numeric_facts(frame, (0,), medians(frame, LAYOUT))
 
 
 def score(statistic: str, value: float, lower: float, threshold: float, streak: int, against: str = "training") -> Score:
