@@ -12,6 +12,7 @@ from agent.compare.charts import chart
 from agent.compare.comparison import Comparison, Distribution
 from agent.compare.markup import escaped
 from agent.compare.order import broken, moved, notes, ordered, title, verdict
+from agent.compare.parts import words_of
 from agent.compare.sections import groups_section, segments_section
 from agent.compare.style import STYLE
 from agent.evaluate.reason import number, share
@@ -48,7 +49,7 @@ def page(comparison: Comparison) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"/>',
             '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
             '<meta name="generator" content="Outrider"/>',
-            f"<title>{_words(comparison.decision)} · {escaped(model)} · {escaped(comparison.data)}</title>",
+            f"<title>{words_of(comparison.decision)} · {escaped(model)} · {escaped(comparison.data)}</title>",
             '<link rel="icon" href="data:,"/>',
             f"<style>{STYLE}</style>",
             "</head>",
@@ -76,7 +77,7 @@ def _header(comparison: Comparison, model: str) -> str:
     span = ""
     if comparison.window_end_ns > comparison.window_start_ns:
         span = f", {_day(comparison.window_start_ns)} to {_day(comparison.window_end_ns)}"
-    state = f'<span class="state {comparison.decision}">{_words(comparison.decision)}</span>'
+    state = f'<span class="state {comparison.decision}">{words_of(comparison.decision)}</span>'
     return (
         f"<header><h1>{escaped(model)}</h1>{state}</header>"
         f'<p class="verdict">{escaped(verdict(comparison))}.</p>'
@@ -117,7 +118,7 @@ def _group(decision: Decision, columns: Sequence[ColumnReport], drawn: dict[str,
 
 def _card(column: ColumnReport, distribution: Distribution | None, place: int) -> str:
     kind = f"{escaped(column.role)} · {escaped(column.type)}"
-    state = f'<span class="state {column.decision}">{_words(column.decision)}</span>'
+    state = f'<span class="state {column.decision}">{words_of(column.decision)}</span>'
     return "".join(
         [
             f'<article id="column-{place}"><div class="head"><h3>{escaped(column.name)}</h3>{state}</div>',
@@ -173,7 +174,7 @@ def _all(scores: int) -> str:
 
 def _score(score: Score) -> str:
     tolerance = "off" if score.threshold is None else number(score.threshold)
-    cells = (score.statistic, number(score.value), number(score.lower), tolerance, f"{score.rows:,}", _words(score.decision))
+    cells = (score.statistic, number(score.value), number(score.lower), tolerance, f"{score.rows:,}", words_of(score.decision))
     return _row("td", cells, style=score.decision if score.decision in _LOUD else "")
 
 
@@ -190,10 +191,6 @@ def _together(comparison: Comparison) -> str:
     items = "".join(f"<li>{escaped(each.reason[:1].upper() + each.reason[1:])}.</li>" for each in found)
     heading = f'<h2>How columns go together <span class="count">{len(found):,}</span></h2>'
     return f'<section class="drifted">{heading}<article><ul class="together">{items}</ul></article></section>'
-
-
-def _words(decision: Decision) -> str:
-    return decision.replace("_", " ")
 
 
 def _number(value: float | None) -> str:

@@ -31,21 +31,21 @@ def segment_cells(segment: SegmentSummary) -> tuple[str, ...]:
     named = ", ".join(segment.drifted[:_COLUMNS])
     more = len(segment.drifted) - _COLUMNS
     columns = f"{named} and {more:,} more" if more > 0 else named or _NONE
-    return segment.name, state(segment.decision), f"{segment.rows:,}", f"{segment.reference_rows:,}", columns
+    return segment.name, words_of(segment.decision), f"{segment.rows:,}", f"{segment.reference_rows:,}", columns
 
 
 def group_cells(group: GroupReport) -> tuple[str, ...]:
     """Write a group under `GROUP_HEAD`."""
     # it is unlike the others, which is no drift
-    said = "unlike" if group.decision is Decision.DRIFTED else state(group.decision)
+    said = "unlike" if group.decision is Decision.DRIFTED else words_of(group.decision)
     gaps = (*_gap(group.difference), *_gap(group.ratio))
     return group.name, said, _percent(group.rate), _percent(group.other_rate), *gaps, f"{group.rows:,}"
 
 
-def state(decision: Decision) -> str:
+def words_of(decision: Decision) -> str:
     """Write a decision.
 
-    >>> state(Decision.NO_REFERENCE)
+    >>> words_of(Decision.NO_REFERENCE)
     'no reference'
     """
     return decision.replace("_", " ")

@@ -62,7 +62,7 @@ def medians(frame: NumericFrame, layout: NumericLayout) -> NDArray[np.float64]:
     >>> medians(NumericFrame.of([sketch], layout, np.zeros(1, dtype=np.int64)), layout).tolist()
     [3.0]
     """
-    if not frame.sums.shape[-1]:
+    if not frame.has_sums:
         return np.full(frame.count.shape, np.nan)
     below = np.cumsum(frame.counts, axis=-1)
     total = below[..., -1:]

@@ -89,9 +89,7 @@ def relate(
     tolerances = JointTolerances(*(rule.thresholds[name] for name in (DISCREPANCY, CORRELATION, ASSOCIATION)))
     if float((frame.fourier.rows / spread).max(initial=0.0)) < rule.min_rows:
         return []
-    found = joint_report(
-        frame, reference, alpha=rule.alpha * SHARE / rule.looks, tolerances=tolerances, overdispersion=spread, most=MOST
-    )
+    found = joint_report(frame, reference, alpha=SHARE * rule.level(1), tolerances=tolerances, overdispersion=spread, most=MOST)
     again = _Again(frame, reference, spread)
     named = [
         *(_Found(CORRELATION, (s.left, s.right), s, s.before, s.now, again.pair(s)) for s in found.pairs),

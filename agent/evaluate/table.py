@@ -73,7 +73,7 @@ class Statistic(NamedTuple):
 
     def applies(self, view: View) -> bool:
         """Whether the view has what it takes."""
-        return not self.needs_sums or (isinstance(view, NumericView) and view.has_sums)
+        return not self.needs_sums or (isinstance(view, NumericView) and view.reference.has_sums)
 
     def freedom(self, view: View) -> int:
         """Give the degrees of freedom of its noise, at most."""

@@ -41,11 +41,6 @@ class NumericView:
     layout: NumericLayout
     overdispersion: Floats
 
-    @property
-    def has_sums(self) -> bool:
-        """Whether both have the sums of their bins."""
-        return bool(self.reference.sums.shape[-1])
-
 
 @dataclass(frozen=True, slots=True)
 class CategoryView:
@@ -84,7 +79,7 @@ def views(
     numeric_scale, category_scale = (ones, ones) if independent else (numeric_spread[-1], category_spread[-1])
     counts = current.numeric.counts.astype(np.float64)
     reference_counts = reference.numeric.counts / numeric_scale[:, None]
-    fine = bool(reference.numeric.sums.shape[-1])  # what is coarse has none
+    fine = reference.numeric.has_sums
     cells = layout.coarse(counts)
     reference_cells = layout.coarse(reference_counts) if fine else reference_counts
     numeric = NumericView(

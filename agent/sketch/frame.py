@@ -121,6 +121,11 @@ class NumericFrame:
     sums: NDArray[Any]
 
     @property
+    def has_sums(self) -> bool:
+        """Whether it has the sums of its bins: what is coarse has none."""
+        return bool(self.sums.shape[-1])
+
+    @property
     def rows(self) -> Counts:
         """All rows, those without a value included."""
         rows: Counts = self.missing + self.infinite + self.count
